@@ -1,0 +1,59 @@
+# Everything a person or a machine does with this repository. Needs python3 (3.11+) and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+# Two workers: what continuous integration has; more only helps on larger machines.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench docs lock clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/installed ## Make a four-week shop with planted incidents, and run everything on it
+	@$(VENV)/bin/tallymark demo
+
+test: $(VENV)/installed ## Run all tests
+	@$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal
+
+lint: $(VENV)/installed ## Style, types and the import law
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
+
+bench: $(VENV)/installed ## Measure speed and memory; prints a table
+	@$(RUN) bench/river.py
+
+docs: $(VENV)/installed ## Write the generated pages of docs/ anew
+	@$(RUN) docs/generate.py
+
+lock: ## Lock the newest development dependencies (maintainers; needs uv)
+	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --upgrade --quiet --no-header --no-emit-index-url \
+		--no-emit-find-links --output-file requirements/dev.lock
+
+clean: ## Remove everything that was made here, the virtual environment too
+	@rm -rf $(VENV) demo-shop build dist .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache .hypothesis
+	@find src tests docs bench -name __pycache__ -prune -exec rm -rf {} +
+
+# The environment, in two steps: a new lock makes it anew, so that it holds the lock and nothing
+# else; a changed pyproject.toml only installs the package again.
+$(VENV)/locked: requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Tallymark needs Python 3.11 or newer, and '$(PYTHON)' is not." \
+		"Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up $(VENV) (once; about a minute) ..." >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(RUN) -m pip install -qq --disable-pip-version-check --require-hashes \
+		--only-binary :all: --requirement requirements/dev.lock
+	@touch $@
+
+$(VENV)/installed: $(VENV)/locked pyproject.toml
+	@$(RUN) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation \
+		--no-index --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Trusted morning numbers from raw shop events."""

@@ -1,0 +1,1 @@
+"""From accepted events to sessions, orders, attribution and metrics that reconcile."""

@@ -1,0 +1,351 @@
+"""The build: run the models in order, reconcile, validate, publish at once, export."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tallymark.build.export import export_tables
+from tallymark.build.graph import Model, bound, load_models, ordered
+from tallymark.build.steps import SOURCES, STEPS, Context, calendar
+from tallymark.config import Config, Contract, fingerprint
+from tallymark.engine.base import identifier, literal, path_list
+from tallymark.engine.duckdb import DuckEngine
+from tallymark.engine.warehouse import Publication, Warehouse
+from tallymark.errors import ModelError, ReconciliationError
+from tallymark.ingest.landing import EMPTY, REJECTED
+from tallymark.results import BuildResult, CheckResult
+
+__all__ = ["Builder"]
+
+HOURS = 24
+MS_PER_MINUTE = 60_000
+MS_PER_DAY = 86_400_000
+# What is published as files, each in its total order; `events` and `landed` are views.
+TABLES = {
+    "fct_sessions": "session_start, session_id",
+    "fct_orders": "ordered_at, order_id",
+    "fct_order_items": "order_id, line",
+    "fct_attribution": "order_id, model, touch_number",
+    "dim_clients": "client_id",
+    "dim_user_agents": "user_agent",
+    "dim_hosts": "page_host",
+    "event_repeats": "event_id",
+    "metrics_daily": "date, metric, segment",
+    "metrics_hourly": "date, hour, metric, segment",
+    "reconciliation": "place",
+}
+_KNOWN = "known"
+
+
+class Builder:
+    """Builds every table of the warehouse from the landed rows of all current deliveries."""
+
+    def __init__(
+        self,
+        *,
+        warehouse: Warehouse,
+        engine: DuckEngine,
+        config: Config,
+        contract: Contract,
+        own_models: Path | None,
+        program: str,
+    ) -> None:
+        self.warehouse = warehouse
+        self.engine = engine
+        self.config = config
+        self.contract = contract
+        self.program = program
+        self.models = load_models(own_models)
+        self.context = Context(engine=engine, config=config, contract=contract)
+
+    def state(self, entries: Sequence[Mapping[str, Any]]) -> str:
+        """The fingerprint of everything the tables depend on."""
+        inputs = [[one["delivery"], one["version"], one["fingerprint"]] for one in entries]
+        shop = self.config
+        return fingerprint(
+            json.dumps(inputs), shop.shop, shop.sessions, shop.attribution, self.contract,
+            *(f"{model.name}\n{model.sql}" for _, model in sorted(self.models.items())),
+            self.program, duckdb.__version__,
+        )  # fmt: skip
+
+    def build(
+        self, entries: Sequence[Mapping[str, Any]], checked: CheckResult, *, full: bool = False
+    ) -> BuildResult:
+        """Build, unless the published tables already are what a build would make.
+
+        Raises:
+            ModelError: A model does not run, or a validation found rows.
+            ReconciliationError: The amounts do not add up; nothing was published.
+        """
+        state = self.state(entries)
+        if not full and self.warehouse.meta().get("state") == state:
+            return self._result("nothing changed since the last build", rebuilt=False)
+        self._load(entries)
+        self._run_models("main")
+        if self._has_late_rows():
+            self._run_known()
+        amounts = self._reconciled()
+        self._validate()
+        files = {name: [self._write(name, order)] for name, order in TABLES.items()}
+        landed = [self.warehouse.root / one["file"] for one in entries if one["file"]]
+        views = {"events": bound(self.models["events"], self._parameters())}
+        views = {"landed": self._landed_sql([path.resolve() for path in landed], entries), **views}
+        self.warehouse.publish(
+            Publication(
+                files=files,
+                views=views,
+                tables=_ledger(checked),
+                meta={"state": state, "program": self.program, **amounts},
+            ),
+            generations=self.config.generations,
+        )
+        return self._result("the deliveries, rules or settings changed", rebuilt=True)
+
+    # ------------------------------------------------------------ inputs
+
+    def _parameters(self) -> dict[str, str]:
+        return {
+            "gap_ms": str(self.config.sessions.gap_minutes * MS_PER_MINUTE),
+            "lookback_ms": str(self.config.attribution.lookback_days * MS_PER_DAY),
+            "currency": literal(self.config.shop.currency),
+            "run": literal("current"),
+        }
+
+    def _landed_sql(self, paths: Sequence[Path], entries: Sequence[Mapping[str, Any]]) -> str:
+        source = f"select * from read_parquet({path_list(paths)})" if paths else EMPTY
+        # A file whose name states no day is dated by the day of most of its rows.
+        dated = "delivery_date"
+        undated = [one for one in entries if one["date"] and one["file"]]
+        cases = " ".join(
+            f"when {literal(one['delivery'])} then date {literal(one['date'])}" for one in undated
+            if not _named_with(one)
+        )  # fmt: skip
+        if cases:
+            dated = f"coalesce(delivery_date, case delivery {cases} end)"
+        return (
+            f"select * replace ({dated} as delivery_date), "
+            f"faults & {REJECTED.value} as rejected from ({source})"
+        )
+
+    def _load(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        paths = [self.warehouse.root / one["file"] for one in entries if one["file"]]
+        self.engine.execute(
+            f"create or replace view landed as {self._landed_sql(paths, entries)}"
+        )
+        days = [dt.date.fromisoformat(one["date"]) if one["date"] else None for one in entries]
+        self.engine.values(
+            "int_delivery_days",
+            {
+                "delivery": ("varchar", [one["delivery"] for one in entries]),
+                "date": ("date", days),
+                "rows_read": ("bigint", [one["rows_read"] for one in entries]),
+                "rows_accepted": ("bigint", [one["rows_accepted"] for one in entries]),
+                "rows_quarantined": ("bigint", [one["rows_quarantined"] for one in entries]),
+            },
+        )
+        filled: dict[tuple[str, str], list[int]] = {}
+        for one in entries:
+            for field, (have, want) in one["fields"].items():
+                sums = filled.setdefault((one["date"], field), [0, 0])
+                sums[0] += have
+                sums[1] += want
+        keys = sorted(filled)
+        self.engine.values(
+            "int_payload_days",
+            {
+                "date": ("date", [dt.date.fromisoformat(day) for day, _ in keys]),
+                "field": ("varchar", [field for _, field in keys]),
+                "filled": ("bigint", [filled[key][0] for key in keys]),
+                "expected": ("bigint", [filled[key][1] for key in keys]),
+            },
+        )
+        dated = [day for day in days if day is not None]
+        self.engine.values(
+            "int_calendar",
+            {"date": ("date", calendar(min(dated), max(dated)) if dated else [])},
+        )
+        self.engine.values("int_day_hours", {"hour": ("integer", list(range(HOURS)))})
+
+    # ------------------------------------------------------------ running
+
+    def _run_models(self, schema: str) -> None:
+        """Make every table, in the order that the models' own SQL asks for."""
+        runnable = [model for model in self.models.values() if model.kind != "validation"]
+        needs = {name: step.reads for name, step in STEPS.items()}
+        parameters = self._parameters()
+        for name in ordered(runnable, needs, SOURCES, parameters):
+            if name in STEPS:
+                if schema == "main" or not STEPS[name].by_value:
+                    STEPS[name].make(self.context)
+                continue
+            model = self.models[name]
+            made = "view" if name == "events" else "table"
+            sql = bound(model, parameters)
+            self._execute(f"create or replace {made} {identifier(name)} as {sql}", model)
+
+    def _execute(self, sql: str, model: Model) -> None:
+        try:
+            self.engine.execute(sql)
+        except duckdb.Error as error:
+            raise ModelError(
+                str(error).splitlines()[0], where=model.where, fix="mend the SQL of this model"
+            ) from error
+
+    def _has_late_rows(self) -> bool:
+        found = self.engine.rows(
+            "select 1 from landed where rejected = 0 and delivery_date > event_date limit 1"
+        )
+        return bool(found)
+
+    def _run_known(self) -> None:
+        """Make the tables a second time from rows that came on their own day or before it.
+
+        What was known at the end of a day must not depend on what arrived later, and a late row
+        can join or split sessions. So the same models run over the rows that were on time, and
+        the metrics take their ``known_*`` columns from there.
+        """
+        self.engine.execute(f"create schema if not exists {_KNOWN}")
+        self.engine.execute(f"set search_path = '{_KNOWN},main'")
+        try:
+            self.engine.execute(
+                "create or replace view landed as select * from main.landed "
+                "where coalesce(delivery_date <= event_date, true)"
+            )
+            self._run_models(_KNOWN)
+        finally:
+            self.engine.execute("set search_path = 'main'")
+        for table, keys in (("metrics_daily", "date, metric, segment"),
+                            ("metrics_hourly", "date, hour, metric, segment")):  # fmt: skip
+            final = ("value", "numerator", "denominator")
+            picks = ", ".join(
+                [f"final.{one} as {one}" for one in final]
+                + [f"known.known_{one} as known_{one}" for one in final]
+            )
+            self.engine.execute(
+                f"create or replace table {table} as select {keys}, {picks} "
+                f"from main.{table} as final full outer join {_KNOWN}.{table} as known "
+                f"using ({keys})"
+            )
+
+    def _reconciled(self) -> dict[str, str]:
+        wrong = self.engine.rows(
+            "select step, measure, difference, explained, explanation from reconciliation "
+            "where difference <> explained order by place"
+        )
+        if wrong:
+            step, measure, difference, explained, explanation = wrong[0]
+            raise ReconciliationError(
+                f"{measure} do not add up in step {step!r}: {difference} are missing, "
+                f"{explained} are explained by {explanation}; nothing was published",
+                where=str(self.warehouse.root),
+                fix="the last good state stays; report this with the deliveries concerned",
+            )
+        orders, revenue = self.engine.rows(
+            "select count(*), coalesce(sum(revenue), 0) from fct_orders where is_counted"
+        )[0]
+        return {"counted_orders": str(orders), "counted_revenue": str(revenue)}
+
+    def _validate(self) -> None:
+        parameters = self._parameters()
+        for name, model in sorted(self.models.items()):
+            if model.kind != "validation":
+                continue
+            try:
+                rows = self.engine.rows(f"select * from ({bound(model, parameters)}) limit 3")
+            except duckdb.Error as error:
+                raise ModelError(str(error).splitlines()[0], where=model.where) from error
+            if rows:
+                raise ModelError(
+                    f"validation {name!r} found rows, such as {rows[0]}; nothing was published",
+                    where=model.where,
+                    fix="the last good state stays; see what the query finds",
+                )
+
+    # ------------------------------------------------------------ results
+
+    def _write(self, table: str, order: str) -> Path:
+        aside = self.warehouse.scratch / f"{table}.parquet"
+        self.engine.write(
+            f"select * from {identifier(table)} order by {order}", aside,
+            "format parquet, compression zstd, compression_level 1",
+        )  # fmt: skip
+        return self.warehouse.keep(table, aside)
+
+    def _result(self, reason: str, *, rebuilt: bool) -> BuildResult:
+        engine = self.warehouse.open(
+            memory_limit=self.config.engine.memory_limit, threads=self.config.engine.threads
+        )
+        try:
+            exports = export_tables(engine, self.warehouse, self.config.export, force=rebuilt)
+            counts = {
+                table: int(engine.rows(f"select count(*) from {identifier(table)}")[0][0])
+                for table in ("events", *(one for one in TABLES if not one.startswith("event_")))
+            }
+            amounts = engine.rows(
+                "select step, measure, amount_in, amount_out, difference, explained, explanation "
+                "from reconciliation order by place"
+            )
+        finally:
+            engine.close()
+        keys = ("step", "measure", "amount_in", "amount_out", "difference", "explained",
+                "explanation")  # fmt: skip
+        meta = self.warehouse.meta()
+        return BuildResult(
+            rebuilt=rebuilt,
+            reason=reason,
+            tables=counts,
+            counted_orders=int(meta["counted_orders"]),
+            counted_revenue=Decimal(meta["counted_revenue"]),
+            reconciliation=[dict(zip(keys, row, strict=True)) for row in amounts],
+            exports=exports,
+        )
+
+
+def _named_with(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("dated_by_name", True))
+
+
+def _ledger(checked: CheckResult) -> dict[str, dict[str, tuple[str, Sequence[Any]]]]:
+    """The gate's verdicts as tables."""
+    reports = checked.deliveries
+    pairs = [(report, one) for report in reports for one in report.findings]
+    return {
+        "ledger_deliveries": {
+            "delivery": ("varchar", [one.delivery for one in reports]),
+            "date": ("varchar", [one.date for one in reports]),
+            "version": ("varchar", [one.version for one in reports]),
+            "verdict": ("varchar", [str(one.verdict) for one in reports]),
+            "score": ("integer", [one.score for one in reports]),
+            "rows_read": ("bigint", [one.rows_read for one in reports]),
+            "rows_accepted": ("bigint", [one.rows_accepted for one in reports]),
+            "rows_quarantined": ("bigint", [one.rows_quarantined for one in reports]),
+            "rows_repeated": ("bigint", [one.rows_repeated for one in reports]),
+            "columns": ("varchar", [json.dumps(list(one.columns)) for one in reports]),
+            "contract_version": ("varchar", [one.contract_version for one in reports]),
+            "first_event_at": ("varchar", [one.first_event_at for one in reports]),
+            "last_event_at": ("varchar", [one.last_event_at for one in reports]),
+        },
+        "ledger_findings": {
+            "delivery": ("varchar", [report.delivery for report, _ in pairs]),
+            "date": ("varchar", [report.date for report, _ in pairs]),
+            "id": ("varchar", [one.id for _, one in pairs]),
+            "layer": ("varchar", [str(one.layer) for _, one in pairs]),
+            "severity": ("varchar", [str(one.severity) for _, one in pairs]),
+            "rule": ("varchar", [one.rule for _, one in pairs]),
+            "message": ("varchar", [one.message for _, one in pairs]),
+            "since": ("varchar", [one.since for _, one in pairs]),
+            "rows": ("bigint", [one.rows for _, one in pairs]),
+            "share": ("double", [one.share for _, one in pairs]),
+            "evidence": ("varchar", [json.dumps(dict(one.evidence)) for _, one in pairs]),
+            "fix": ("varchar", [one.fix for _, one in pairs]),
+            "owner": ("varchar", [one.owner for _, one in pairs]),
+            "query": ("varchar", [one.query for _, one in pairs]),
+        },
+    }

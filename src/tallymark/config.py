@@ -1,0 +1,412 @@
+"""What a shop can set: ``tallymark.yml``, the event contract, and the rules.
+
+Every file is optional and every key has a default. A file that says something unknown is
+refused with the place it says it: ``file:line:column``, what is wrong, and the likely cure.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import hashlib
+import importlib.resources
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tallymark.errors import ConfigError
+
+__all__ = [
+    "CheckRule",
+    "CheckRules",
+    "Column",
+    "Config",
+    "Contract",
+    "MonitorRule",
+    "MonitorRules",
+    "Severity",
+    "fingerprint",
+    "load",
+    "shipped",
+]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Severity(enum.StrEnum):
+    """How bad: P0 and P1 are errors, P2 a warning, P3 information."""
+
+    P0 = "P0"
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the finding turns the status RED."""
+        return self in {Severity.P0, Severity.P1}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+# ---------------------------------------------------------------- tallymark.yml
+
+
+class Shop(_Strict):
+    """Who the shop is and what counts as its own ground."""
+
+    name: str = "Shop"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    timezone: str = Field("UTC", description="Reporting time zone of dates in gold tables.")
+    own_hosts: tuple[str, ...] = Field(
+        (), description="Further hosts of the shop; the host of each row's own page counts anyway."
+    )
+    payment_hosts: tuple[str, ...] = Field(
+        (), description="Payment providers beyond the shipped list; never a traffic source."
+    )
+    internal_hosts: tuple[str, ...] = Field((), description="Staging hosts: internal traffic.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            msg = f"{value!r} is no IANA time zone, such as UTC or Europe/Berlin"
+            raise ValueError(msg) from error
+        return value
+
+
+class Sessions(_Strict):
+    """How events become sessions."""
+
+    gap_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
+
+
+AttributionModel = Literal["first_click", "last_click"]
+
+
+class Attribution(_Strict):
+    """Which touches may take credit, and by which models."""
+
+    lookback_days: Annotated[int, Field(ge=1, le=90)] = 7
+    models: tuple[AttributionModel, ...] = ("first_click", "last_click")
+
+
+class Engine(_Strict):
+    """Limits of the embedded engine."""
+
+    memory_limit: Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$")] | None = None
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+
+
+class Config(_Strict):
+    """``tallymark.yml``: all keys optional."""
+
+    version: Literal[1] = 1
+    input: str | None = Field(None, description="Folder or pattern of the deliveries.")
+    contract: str = "contracts/events.yml"
+    check_rules: str = "rules/check.yml"
+    monitor_rules: str = "rules/monitor.yml"
+    on_rename: Literal["adopt", "stop"] = Field(
+        "adopt", description="Read an unambiguously renamed column, or refuse the delivery."
+    )
+    export: Literal["none", "csv", "parquet"] = "csv"
+    generations: Annotated[int, Field(ge=1, le=100)] = 5
+    shop: Shop = Shop()
+    sessions: Sessions = Sessions()
+    attribution: Attribution = Attribution()
+    engine: Engine = Engine()
+
+
+# ---------------------------------------------------------------- contracts/events.yml
+
+Role = Literal[
+    "client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent"
+]
+Kind = Literal["identifier", "url", "timestamp", "name", "json", "user_agent", "text"]
+
+
+class Column(_Strict):
+    """One column of a delivery: its name there, its role here, and the shape of its values."""
+
+    name: str
+    role: Role
+    kind: Kind
+    required: bool = True
+    aliases: tuple[str, ...] = ()
+    pattern: str | None = Field(None, description="RE2 pattern that filled values match.")
+    if_missing: Severity = Severity.P1
+    why: str = ""
+
+
+class Payload(_Strict):
+    """Where the payload of a purchase keeps what the tables need (keys of a JSON object)."""
+
+    transaction_id: str = "transaction_id"
+    revenue: str = "revenue"
+    currency: str = "currency"
+    email: str = "user_email"
+    items: str = "items"
+    item_id: str = "item_id"
+    item_name: str = "item_name"
+    quantity: str = "quantity"
+    item_price: str = "item_price"
+
+
+class EventNames(_Strict):
+    """Names under which each step of the shop's funnel arrives."""
+
+    page_view: tuple[str, ...] = ("page_viewed", "page_view")
+    add_to_cart: tuple[str, ...] = ("product_added_to_cart", "add_to_cart")
+    checkout_start: tuple[str, ...] = ("checkout_started", "begin_checkout")
+    purchase: tuple[str, ...] = ("checkout_completed", "purchase")
+    email: tuple[str, ...] = ("email_filled_on_popup", "email_submitted")
+
+
+class Contract(_Strict):
+    """What a delivery promises to be."""
+
+    version: str = "1"
+    columns: tuple[Column, ...]
+    events: EventNames = EventNames()
+    payload: Payload = Payload()
+
+    @field_validator("columns")
+    @classmethod
+    def _each_role_once(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        for what, values in (
+            ("role", [c.role for c in columns]),
+            ("name", [n for c in columns for n in (c.name, *c.aliases)]),
+        ):
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                msg = f"the {what} {twice[0]!r} is given twice"
+                raise ValueError(msg)
+        needed = {"client_id", "page_url", "timestamp", "event_name"} - {c.role for c in columns}
+        if needed:
+            msg = f"no column has the role {sorted(needed)[0]!r}"
+            raise ValueError(msg)
+        return columns
+
+    def by_role(self, role: str) -> Column | None:
+        """The column that plays a role, or None."""
+        return next((column for column in self.columns if column.role == role), None)
+
+
+# ---------------------------------------------------------------- rules/check.yml
+
+Action = Literal["stop", "quarantine_delivery", "quarantine_rows", "warn"]
+
+
+class CheckRule(_Strict):
+    """One rule of the gate. ``check`` names what is computed; the rest says what follows."""
+
+    id: str
+    check: str
+    severity: Severity
+    action: Action = "warn"
+    column: str | None = None
+    event: str | None = None
+    expression: str | None = None
+    threshold: float | None = Field(None, description="Fires above this share or count.")
+    why: str = ""
+    fix: str = ""
+    owner: str | None = None
+    enabled: bool = True
+
+
+class CheckRules(_Strict):
+    """``rules/check.yml``: the gate's rules, in order."""
+
+    version: Literal[1] = 1
+    rules: tuple[CheckRule, ...]
+
+    @field_validator("rules")
+    @classmethod
+    def _ids_once(cls, rules: tuple[CheckRule, ...]) -> tuple[CheckRule, ...]:
+        _refuse_twice([rule.id for rule in rules])
+        return rules
+
+
+# ---------------------------------------------------------------- rules/monitor.yml
+
+Direction = Literal["both", "down", "up"]
+
+
+class MonitorRule(_Strict):
+    """One rule of the watch: a metric (and segments) judged against its own past."""
+
+    id: str
+    layer: Literal["health", "quality", "business"]
+    severity: Severity
+    metric: str | None = None
+    segment: str = Field("all", description="'all', or a kind such as 'channel' for each of it.")
+    method: Literal["deterministic", "count", "rate", "money", "hours"] = "deterministic"
+    direction: Direction = "both"
+    min_change: float | None = Field(None, ge=0, description="Smallest relative change said.")
+    min_points: Share | None = Field(None, description="Smallest change of a rate, absolute.")
+    threshold: float | None = None
+    depends_on: tuple[str, ...] = Field((), description="Columns or fields the metric rests on.")
+    why: str = ""
+    fix: str = ""
+    owner: str | None = None
+    enabled: bool = True
+
+
+class Promotion(_Strict):
+    """Days that are known to be different and must not set the baseline."""
+
+    name: str
+    start: str
+    end: str
+
+
+class MonitorRules(_Strict):
+    """``rules/monitor.yml``: what is watched, and how many false alarms a year are accepted."""
+
+    version: Literal[1] = 1
+    false_alarms_per_year: Annotated[float, Field(gt=0, le=365)] = 2.0
+    baseline_days: Annotated[int, Field(ge=7, le=730)] = 56
+    learning_days: Annotated[int, Field(ge=2, le=28)] = 3
+    promotions: tuple[Promotion, ...] = ()
+    rules: tuple[MonitorRule, ...]
+
+    @field_validator("rules")
+    @classmethod
+    def _ids_once(cls, rules: tuple[MonitorRule, ...]) -> tuple[MonitorRule, ...]:
+        _refuse_twice([rule.id for rule in rules])
+        return rules
+
+
+def _refuse_twice(ids: list[str]) -> None:
+    twice = sorted({value for value in ids if ids.count(value) > 1})
+    if twice:
+        msg = f"the rule id {twice[0]!r} is given twice"
+        raise ValueError(msg)
+
+
+# ---------------------------------------------------------------- reading
+
+Model = TypeVar("Model", bound=_Strict)
+
+
+def shipped(name: str) -> str:
+    """The text of a shipped default, such as ``contracts/events.yml``."""
+    return importlib.resources.files("tallymark").joinpath(name).read_text(encoding="utf-8")
+
+
+def load(model: type[Model], path: Path | None, default: str | None = None) -> Model:
+    """Read a YAML file into ``model``.
+
+    Args:
+        model: The pydantic model of the file.
+        path: The file; ``None`` or a file that is not there means the default.
+        default: The shipped default to use then; ``None`` means the model's own defaults.
+
+    Raises:
+        ConfigError: With file:line:column, for broken YAML, unknown keys and wrong values.
+    """
+    if path is not None and path.is_file():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"cannot be read: {error}", where=str(path), fix="save it as UTF-8 text"
+            ) from error
+        return _parse(model, text, str(path))
+    if default is None:
+        return model()
+    return _parse(model, shipped(default), f"tallymark/{default}")
+
+
+def _parse(model: type[Model], text: str, name: str) -> Model:
+    from ruamel.yaml import YAML  # noqa: PLC0415 -- 0.1 s that `tallymark --help` must not pay
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415
+
+    try:
+        tree = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise ConfigError(
+            f"is not YAML: {error.problem or error.context}",
+            where=f"{name}{place}",
+            fix="check indentation, quotes and colons near there",
+        ) from error
+    except (YAMLError, ValueError) as error:
+        raise ConfigError(f"is not YAML: {error}", where=name) from error
+    try:
+        return model.model_validate(_unround(tree if tree is not None else {}))
+    except ValidationError as error:
+        raise _located(error, model, tree, name) from None
+
+
+def _unround(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {str(key): _unround(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_unround(value) for value in node]
+    if isinstance(node, bool) or node is None:
+        return node
+    for plain in (str, int, float):
+        if isinstance(node, plain):
+            return plain(node)
+    return str(node)
+
+
+def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: str) -> ConfigError:
+    first = error.errors()[0]
+    line, column = 1, 1
+    node = tree
+    for step in first["loc"]:
+        try:
+            position = node.lc.key(step) if isinstance(node, dict) else node.lc.item(step)
+            line, column = position[0] + 1, position[1] + 1
+            node = node[step]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    path = ".".join(str(step) for step in first["loc"])
+    where = f"{name}:{line}:{column}"
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(model, first["loc"][:-1])
+        word = str(first["loc"][-1])
+        close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+        fix = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+        return ConfigError(f"unknown key {word!r}", where=where, fix=fix)
+    message = first["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(first["input"], (dict, list, tuple)) else f" (got {first['input']!r})"
+    return ConfigError(f"{path or 'the file'}: {message}{shown}", where=where)
+
+
+def _keys_at(model: type[BaseModel], steps: tuple[int | str, ...]) -> list[str]:
+    """The keys allowed where an error points: follow the location through the model's schema."""
+    schema: Any = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    for step in steps:
+        while "$ref" in schema or "allOf" in schema:
+            reference = schema.get("$ref") or schema["allOf"][0]["$ref"]
+            schema = definitions[reference.rsplit("/", 1)[1]]
+        if isinstance(step, int):
+            schema = schema.get("items", {})
+        else:
+            schema = schema.get("properties", {}).get(step, {})
+    while "$ref" in schema or "allOf" in schema:
+        reference = schema.get("$ref") or schema["allOf"][0]["$ref"]
+        schema = definitions[reference.rsplit("/", 1)[1]]
+    return sorted(schema.get("properties", {}))
+
+
+def fingerprint(*parts: BaseModel | str) -> str:
+    """A short hash of settings: equal settings, equal hash; 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        text = part if isinstance(part, str) else json.dumps(part.model_dump(mode="json"))
+        digest.update(text.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""One small protocol over a query engine, its embedded form, and the warehouse on disk."""

@@ -1,0 +1,111 @@
+"""The embedded engine: DuckDB in this process, in memory, spilling to a folder of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tallymark.engine.base import identifier, literal, path_list
+from tallymark.errors import InputError, ModelError
+
+__all__ = ["DuckEngine"]
+
+_OUT_OF_MEMORY = re.compile(r"out of memory|memory limit", re.IGNORECASE)
+
+
+class DuckEngine:
+    """An in-memory DuckDB connection with Tallymark's settings.
+
+    Args:
+        memory_limit: Such as ``500MB``; ``None`` leaves DuckDB's default.
+        threads: How many threads; ``None`` means one a core.
+        spill: Folder for data that does not fit in memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        spill: Path | None = None,
+        connection: duckdb.DuckDBPyConnection | None = None,
+    ) -> None:
+        self.connection = connection or duckdb.connect(":memory:")
+        if connection is not None:
+            return
+        settings = {
+            "TimeZone": "UTC",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "enable_progress_bar": "false",
+            "default_null_order": "nulls_first",
+        }
+        if memory_limit:
+            settings["memory_limit"] = memory_limit
+        if threads:
+            settings["threads"] = str(threads)
+        if spill is not None:
+            settings["temp_directory"] = spill.as_posix()
+        for name, value in settings.items():
+            self.connection.execute(f"set {name} = {literal(value)}")
+
+    def cursor(self) -> DuckEngine:
+        """A second connection to the same data, for another thread."""
+        return DuckEngine(connection=self.connection.cursor())
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Run one statement for its effect."""
+        self._run(sql, parameters)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self._run(sql, parameters).fetchall()
+
+    def _run(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
+        try:
+            return self.connection.execute(sql, list(parameters))
+        except duckdb.Error as error:
+            if _OUT_OF_MEMORY.search(str(error)):
+                raise InputError(
+                    "the work does not fit into the memory limit",
+                    fix="raise engine.memory_limit in tallymark.yml",
+                ) from error
+            raise
+
+    def columns(self, relation: str) -> list[tuple[str, str]]:
+        """(name, type) of each column of a table or view."""
+        described = self.rows(f"describe {identifier(relation)}")
+        return [(str(row[0]), str(row[1])) for row in described]
+
+    def values(self, name: str, columns: Mapping[str, tuple[str, Sequence[Any]]]) -> None:
+        """Make a table out of Python values; the values are bound, never spelled out in SQL."""
+        if not columns:
+            raise ModelError("a table needs a column", where=name)
+        picks = ", ".join(
+            f"unnest(cast(? as {kind}[])) as {identifier(column)}"
+            for column, (kind, _) in columns.items()
+        )
+        self.execute(
+            f"create or replace table {identifier(name)} as select {picks}",
+            [list(given) for _, given in columns.values()],
+        )
+
+    def view(self, name: str, paths: Sequence[Path]) -> None:
+        """Make a view over an explicit list of Parquet files."""
+        self.execute(
+            f"create or replace view {identifier(name)} as "
+            f"select * from read_parquet({path_list(paths)})"
+        )
+
+    def write(self, sql: str, path: Path, options: str = "format parquet") -> int:
+        """Write the rows of a query to a file; returns how many."""
+        found = self.rows(f"copy ({sql}) to {literal(path.as_posix())} ({options})")
+        return int(found[0][0])
+
+    def close(self) -> None:
+        """Let go of memory and files."""
+        self.connection.close()

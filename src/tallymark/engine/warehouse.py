@@ -1,0 +1,347 @@
+"""The warehouse on disk: immutable Parquet files, a small catalog swapped in whole, a ledger.
+
+``tallymark.duckdb`` holds no data: views over explicit lists of Parquet files, and the ledger's
+tables. It is written aside and put in place by one rename, so a reader sees all of a run or
+nothing of it, and a killed run leaves the last good state. Our own readers take the relative
+paths from its ``_files`` table, so that a warehouse can be moved.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tallymark.engine.base import identifier, literal, path_list
+from tallymark.engine.duckdb import DuckEngine
+from tallymark.errors import WarehouseBusyError, WarehouseError
+
+__all__ = ["CATALOG", "Publication", "Warehouse", "file_digest", "write_atomically"]
+
+CATALOG = "tallymark.duckdb"
+FORMAT = "1"
+EXPORTED = ("fct_sessions", "fct_orders", "fct_attribution")
+_STORAGE = "v1.4.0"  # the newest file format that tools built on DuckDB 1.x can open
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, text: str | bytes) -> None:
+    """Write a file so that a reader, or a kill, sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside.write_bytes(text.encode() if isinstance(text, str) else text)
+    aside.replace(path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """What appears at once: files by table, views by SQL, ledger tables, facts about the run."""
+
+    files: Mapping[str, Sequence[Path]]
+    views: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, tuple[str, Sequence[Any]]]] = field(default_factory=dict)
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+
+class Warehouse:
+    """A warehouse folder: reading it, and publishing into it.
+
+    Args:
+        root: The folder. It may not exist yet for a writer. A folder that holds only exported
+            ``fct_*.csv`` or ``fct_*.parquet`` files can be read too.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def catalog(self) -> Path:
+        """The catalog file, whether or not it is there yet."""
+        return self.root / CATALOG
+
+    @property
+    def data(self) -> Path:
+        """The folder of Parquet files."""
+        return self.root / "data"
+
+    @property
+    def scratch(self) -> Path:
+        """The folder of unfinished work; whatever a killed run left there is worthless."""
+        return self.root / ".scratch"
+
+    # ------------------------------------------------------------ reading
+
+    def meta(self) -> dict[str, str]:
+        """Facts of the last publication; empty before the first."""
+        if not self.catalog.is_file():
+            return {}
+        with _attached(self.catalog) as connection:
+            found = connection.execute("select key, value from cat._meta").fetchall()
+        return dict(found)
+
+    def open(self, *, memory_limit: str | None = None, threads: int | None = None) -> DuckEngine:
+        """An engine in which every table of the warehouse is a view or a table.
+
+        Raises:
+            WarehouseError: Nothing to read there, or written by another version.
+        """
+        engine = DuckEngine(memory_limit=memory_limit, threads=threads)
+        if self.catalog.is_file():
+            self._open_catalog(engine)
+        elif self.exports():
+            self._open_exports(engine)
+        else:
+            engine.close()
+            raise WarehouseError(
+                "no warehouse here", where=str(self.root), fix="run `tallymark build` first"
+            )
+        return engine
+
+    def exports(self) -> dict[str, Path]:
+        """Exported tables lying in the folder, by table name."""
+        found: dict[str, Path] = {}
+        for table in EXPORTED:
+            for ending in ("csv", "parquet"):
+                path = self.root / f"{table}.{ending}"
+                if path.is_file():
+                    found[table] = path
+        return found
+
+    def _open_catalog(self, engine: DuckEngine) -> None:
+        try:
+            engine.execute(f"attach {literal(str(self.catalog))} as cat (read_only)")
+        except duckdb.Error as error:
+            engine.close()
+            raise WarehouseError(
+                f"the catalog cannot be read: {str(error).splitlines()[0]}",
+                where=str(self.catalog),
+                fix="delete it and run `tallymark build` again; the data files stay",
+            ) from error
+        kept = dict(engine.rows("select key, value from cat._meta"))
+        if kept.get("format") != FORMAT:
+            engine.close()
+            raise WarehouseError(
+                f"written in format {kept.get('format')!r}, this program reads {FORMAT!r}",
+                where=str(self.catalog),
+                fix="delete the folder and run `tallymark run` again",
+            )
+        files: dict[str, list[Path]] = {}
+        for name, path in engine.rows("select table_name, path from cat._files order by ordinal"):
+            files.setdefault(name, []).append(self.root / path)
+        lost = [path for paths in files.values() for path in paths if not path.is_file()]
+        if lost:
+            engine.close()
+            raise WarehouseError(
+                f"{len(lost)} data files of the catalog are gone",
+                where=str(lost[0]),
+                fix="delete the catalog and run `tallymark run` again",
+            )
+        for name, paths in files.items():
+            engine.view(name, paths)
+        views = engine.rows("select name, sql from cat._views order by ordinal")
+        tables = engine.rows("select name from cat._tables order by name")
+        for (name,) in tables:
+            engine.execute(
+                f"create table {identifier(name)} as select * from cat.{identifier(name)}"
+            )
+        for name, sql in views:
+            engine.execute(f"create view {identifier(name)} as {sql}")
+        engine.execute("detach cat")
+
+    def _open_exports(self, engine: DuckEngine) -> None:
+        for name, path in self.exports().items():
+            reader = "read_parquet" if path.suffix == ".parquet" else "read_csv"
+            engine.execute(
+                f"create view {identifier(name)} as "
+                f"select * from {reader}({literal(path.as_posix())})"
+            )
+
+    # ------------------------------------------------------------ writing
+
+    @contextmanager
+    def hold(self, command: str) -> Iterator[None]:
+        """Hold the warehouse for writing; a second holder is told who has it.
+
+        Raises:
+            WarehouseBusyError: Another process holds it.
+            WarehouseError: The folder cannot be written.
+        """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 -- readers do not need it
+
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise WarehouseBusyError(
+                f"another run holds this warehouse ({self._holder()})",
+                where=str(self.root),
+                fix="wait for it to end, then run again; nothing was changed",
+            ) from None
+        except OSError as error:
+            raise WarehouseError(
+                f"cannot be written: {error.strerror}", where=str(self.root)
+            ) from error
+        holder = self.root / ".lock.holder"
+        try:
+            since = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+            write_atomically(holder, f"`tallymark {command}`, process {os.getpid()}, since {since}")
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch.mkdir(parents=True)
+            yield
+        finally:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+    def _holder(self) -> str:
+        try:
+            return (self.root / ".lock.holder").read_text(encoding="utf-8")
+        except OSError:
+            return "it did not say which"
+
+    def keep(self, table: str, aside: Path) -> Path:
+        """Move a finished Parquet file to its place, named by its content; returns the place."""
+        place = self.data / table / f"{file_digest(aside)[:20]}.parquet"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        aside.replace(place)
+        return place
+
+    def publish(self, publication: Publication, *, generations: int) -> None:
+        """Make everything of a publication visible by one rename, then tidy up.
+
+        The last ``generations`` catalogs stay under ``catalogs/``; files that none of them and
+        no ledger entry names are removed.
+        """
+        aside = self.scratch / CATALOG
+        aside.unlink(missing_ok=True)
+        connection = duckdb.connect(":memory:")
+        try:
+            connection.execute(
+                f"attach {literal(str(aside))} as cat (storage_version '{_STORAGE}')"
+            )
+            connection.execute("use cat")
+            self._write_catalog(DuckEngine(connection=connection), publication)
+            connection.execute("use memory")
+            connection.execute("detach cat")
+        finally:
+            connection.close()
+        number = 1 + max((int(path.stem) for path in self._generations()), default=0)
+        kept = self.root / "catalogs" / f"{number:06d}.duckdb"
+        kept.parent.mkdir(exist_ok=True)
+        shutil.copyfile(aside, kept)
+        aside.replace(self.catalog)
+        for old in self._generations()[:-generations]:
+            old.unlink()
+        self._remove_orphans()
+
+    def _write_catalog(self, engine: DuckEngine, publication: Publication) -> None:
+        engine.execute("create table _meta (key varchar, value varchar)")
+        for key, value in sorted({**publication.meta, "format": FORMAT}.items()):
+            engine.execute("insert into _meta values (?, ?)", [key, value])
+        engine.execute("create table _files (ordinal integer, table_name varchar, path varchar)")
+        engine.execute("create table _views (ordinal integer, name varchar, sql varchar)")
+        engine.execute("create table _tables (name varchar)")
+        ordinal = 0
+        for name, paths in publication.files.items():
+            for path in paths:
+                ordinal += 1
+                relative = path.relative_to(self.root).as_posix()
+                engine.execute("insert into _files values (?, ?, ?)", [ordinal, name, relative])
+            absolute = [path.resolve() for path in paths]
+            engine.execute(
+                f"create view {identifier(name)} as "
+                f"select * from read_parquet({path_list(absolute)})"
+            )
+        for name, columns in publication.tables.items():
+            engine.execute("insert into _tables values (?)", [name])
+            spec = ", ".join(f"{identifier(column)} {kind}" for column, (kind, _) in columns.items())
+            engine.execute(f"create table {identifier(name)} ({spec})")
+            picks = ", ".join(f"unnest(cast(? as {kind}[]))" for kind, _ in columns.values())
+            engine.execute(
+                f"insert into {identifier(name)} select {picks}",
+                [list(given) for _, given in columns.values()],
+            )
+        for ordinal, (name, sql) in enumerate(publication.views.items()):
+            engine.execute("insert into _views values (?, ?, ?)", [ordinal, name, sql])
+            engine.execute(f"create view {identifier(name)} as {sql}")
+
+    def _generations(self) -> list[Path]:
+        return sorted((self.root / "catalogs").glob("*.duckdb"))
+
+    def _remove_orphans(self) -> None:
+        wanted = {entry["file"] for entry in self.deliveries() if entry.get("file")}
+        for catalog in [self.catalog, *self._generations()]:
+            with _attached(catalog) as connection:
+                wanted.update(
+                    row[0] for row in connection.execute("select path from cat._files").fetchall()
+                )
+        for path in self.data.rglob("*.parquet"):
+            if path.relative_to(self.root).as_posix() not in wanted:
+                path.unlink()
+
+    # ------------------------------------------------------------ the ledger
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """The current judgement of every delivery, as plain JSON, ordered by date and key."""
+        entries = []
+        for path in sorted((self.root / "ledger" / "deliveries").glob("*.json")):
+            try:
+                entries.append(json.loads(path.read_text(encoding="utf-8")))
+            except (OSError, ValueError) as error:
+                raise WarehouseError(
+                    f"a ledger entry cannot be read: {error}",
+                    where=str(path),
+                    fix="delete that file; the delivery will be judged again",
+                ) from error
+        return sorted(entries, key=lambda entry: (entry["date"] or "", entry["delivery"]))
+
+    def record(self, entry: Mapping[str, Any]) -> None:
+        """Keep the judgement of one delivery; a new judgement replaces the old one."""
+        name = hashlib.sha256(str(entry["delivery"]).encode()).hexdigest()[:20]
+        text = json.dumps(entry, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        write_atomically(self.root / "ledger" / "deliveries" / f"{name}.json", text)
+
+    def judged_days(self) -> list[str]:
+        """The days the watch has judged, oldest first, ISO 8601."""
+        return sorted(path.stem for path in (self.root / "ledger" / "days").glob("*.json"))
+
+    def judgement(self, day: str) -> dict[str, Any] | None:
+        """What the watch said of a day (its monitoring report as JSON), or None."""
+        path = self.root / "ledger" / "days" / f"{day}.json"
+        if not path.is_file():
+            return None
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def record_judgement(self, day: str, report: str) -> None:
+        """Keep what the watch said of a day."""
+        write_atomically(self.root / "ledger" / "days" / f"{day}.json", report)
+
+
+@contextmanager
+def _attached(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = duckdb.connect(":memory:")
+    try:
+        connection.execute(f"attach {literal(str(catalog))} as cat (read_only)")
+        yield connection
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"the catalog cannot be read: {str(error).splitlines()[0]}", where=str(catalog)
+        ) from error
+    finally:
+        connection.close()

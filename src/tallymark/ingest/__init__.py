@@ -1,0 +1,1 @@
+"""Finding deliveries, reading them fast or carefully, and landing their rows."""

@@ -1,0 +1,112 @@
+"""Which files are deliveries: by folder, pattern or single path."""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tallymark.errors import InputError
+
+__all__ = ["ENDINGS", "Delivery", "Format", "date_in_name", "find_deliveries"]
+
+Format = Literal["csv", "jsonl", "parquet"]
+ENDINGS: dict[str, tuple[Format, str | None]] = {
+    ".csv": ("csv", None),
+    ".csv.gz": ("csv", "gzip"),
+    ".csv.zst": ("csv", "zstd"),
+    ".jsonl": ("jsonl", None),
+    ".jsonl.gz": ("jsonl", "gzip"),
+    ".jsonl.zst": ("jsonl", "zstd"),
+    ".ndjson": ("jsonl", None),
+    ".parquet": ("parquet", None),
+}
+_DATE = re.compile(r"(?<!\d)(\d{4})[-_]?(\d{2})[-_]?(\d{2})(?!\d)")
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One file of events.
+
+    Attributes:
+        key: Its path relative to the input root, with forward slashes: its identity.
+        path: Where it lies.
+        date: The day its name (or a folder's name) states, or None.
+        format: What its ending says it is.
+        compression: ``gzip``, ``zstd`` or None.
+    """
+
+    key: str
+    path: Path
+    date: dt.date | None
+    format: Format
+    compression: str | None
+
+
+def date_in_name(name: str) -> dt.date | None:
+    """The last valid date in a path, as 20250131, 2025-01-31 or 2025_01_31."""
+    for year, month, day in reversed(_DATE.findall(name)):
+        try:
+            return dt.date(int(year), int(month), int(day))
+        except ValueError:
+            continue
+    return None
+
+
+def find_deliveries(source: str | Path) -> list[Delivery]:
+    """The deliveries of a folder, a file or a pattern such as ``raw/*.csv``, oldest first.
+
+    Raises:
+        InputError: The folder is not there, or nothing in it can be a delivery.
+    """
+    text = str(source)
+    if glob.has_magic(text):
+        root = _fixed_part(text)
+        paths = [Path(found) for found in glob.glob(text, recursive=True)]
+    else:
+        given = Path(text)
+        if not given.exists():
+            raise InputError(
+                "no such file or folder", where=text, fix="give --input a folder, file or pattern"
+            )
+        root = given if given.is_dir() else given.parent
+        paths = list(given.rglob("*")) if given.is_dir() else [given]
+    files = sorted(path for path in paths if path.is_file() and not _hidden(path, root))
+    found = [delivery for path in files if (delivery := _delivery(path, root)) is not None]
+    if not found:
+        seen = ", ".join(path.name for path in files[:_SHOWN]) or "nothing"
+        raise InputError(
+            f"no delivery found (saw: {seen})",
+            where=text,
+            fix=f"deliveries end in {', '.join(ENDINGS)}",
+        )
+    return sorted(found, key=lambda one: (one.date or dt.date.max, one.key))
+
+
+def _fixed_part(pattern: str) -> Path:
+    parts: list[str] = []
+    for part in Path(pattern).parts:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return Path(*parts) if parts else Path()
+
+
+def _hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
+
+
+def _delivery(path: Path, root: Path) -> Delivery | None:
+    name = path.name.lower()
+    ending = max((one for one in ENDINGS if name.endswith(one)), key=len, default=None)
+    if ending is None:
+        return None
+    kind, compression = ENDINGS[ending]
+    key = path.relative_to(root).as_posix()
+    return Delivery(
+        key=key, path=path, date=date_in_name(key), format=kind, compression=compression
+    )

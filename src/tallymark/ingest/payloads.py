@@ -1,0 +1,167 @@
+"""What a purchase's payload says: parsed once per distinct text, with bounded depth and size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from tallymark.config import Payload
+
+__all__ = ["Item", "Order", "parse_order"]
+
+MAX_BYTES = 262_144
+MAX_DEPTH = 32
+_LARGEST = Decimal(10) ** 13  # what DECIMAL(18,4) can hold with a digit to spare
+_PLACES = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One line of an order; None where the payload does not say."""
+
+    item_id: str | None
+    item_name: str | None
+    quantity: Decimal | None
+    price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A purchase's payload.
+
+    Attributes:
+        content: Hash of the canonical payload: equal content, equal hash, whatever the key order.
+        customer: Hash of the e-mail, so that customers can be told apart and not recognised.
+        valid: Whether the payload was a JSON object within bounds.
+        fields: For each expected field, (values filled, values expected).
+    """
+
+    transaction_id: str | None
+    revenue: Decimal | None
+    currency: str | None
+    customer: str | None
+    items: tuple[Item, ...]
+    content: str
+    valid: bool
+    fields: dict[str, tuple[int, int]]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()[:32]
+
+
+def _depth_within(text: str, limit: int) -> bool:
+    """Whether brackets outside strings nest no deeper than ``limit``."""
+    depth = 0
+    inside = escaped = False
+    for char in text:
+        if inside:
+            if escaped:
+                escaped = False
+            elif char == "\\":
+                escaped = True
+            elif char == '"':
+                inside = False
+        elif char == '"':
+            inside = True
+        elif char in "[{":
+            depth += 1
+            if depth > limit:
+                return False
+        elif char in "]}":
+            depth -= 1
+    return True
+
+
+def _refuse_constant(name: str) -> None:
+    msg = f"{name} is not JSON"
+    raise ValueError(msg)
+
+
+def _loaded(text: str | None) -> dict[str, Any] | None:
+    if text is None or len(text) > MAX_BYTES:
+        return None
+    # Brackets bound the depth; only suspicious texts pay for the exact count.
+    if text.count("[") + text.count("{") > MAX_DEPTH and not _depth_within(text, MAX_DEPTH):
+        return None
+    try:
+        tree = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError, InvalidOperation):
+        return None
+    return tree if isinstance(tree, dict) else None
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, (dict, list)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).strip() or None
+
+
+def _number(value: object) -> Decimal | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if not isinstance(value, (int, str, Decimal)):
+        return None
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or abs(number) >= _LARGEST:
+        return None
+    return number.quantize(_PLACES)
+
+
+def parse_order(text: str | None, names: Payload) -> Order:
+    """Read one payload; whatever it holds, an :class:`Order` comes back."""
+    tree = _loaded(text)
+    if tree is None:
+        return Order(
+            transaction_id=None, revenue=None, currency=None, customer=None, items=(),
+            content=_digest(text or ""), valid=False, fields={},
+        )  # fmt: skip
+    listed = tree.get(names.items)
+    lines = [line for line in listed if isinstance(line, dict)] if isinstance(listed, list) else []
+    items = tuple(
+        Item(
+            item_id=_text(line.get(names.item_id)),
+            item_name=_text(line.get(names.item_name)),
+            quantity=_number(line.get(names.quantity)),
+            price=_number(line.get(names.item_price)),
+        )
+        for line in lines
+    )
+    email = _text(tree.get(names.email))
+    order = Order(
+        transaction_id=_text(tree.get(names.transaction_id)),
+        revenue=_number(tree.get(names.revenue)),
+        currency=_text(tree.get(names.currency)),
+        customer=_digest(email.lower()) if email else None,
+        items=items,
+        content=_digest(json.dumps(tree, sort_keys=True, default=str, ensure_ascii=False)),
+        valid=True,
+        fields={},
+    )
+    order.fields.update(_fields(tree, lines, names))
+    return order
+
+
+def _fields(
+    tree: dict[str, Any], lines: Sequence[dict[str, Any]], names: Payload
+) -> dict[str, tuple[int, int]]:
+    """Every field the payload has or should have, dotted; items as ``items[].name``."""
+    found: dict[str, tuple[int, int]] = {}
+    expected = {names.transaction_id, names.revenue, names.email, names.items}
+    for key in sorted(expected | {str(key) for key in tree}):
+        value = tree.get(key)
+        found[key] = (int(value is not None and value not in ("", [])), 1)
+    keys = {names.item_id, names.item_name, names.quantity, names.item_price}
+    for key in sorted(keys | {str(key) for line in lines for key in line}):
+        filled = sum(1 for line in lines if line.get(key) not in (None, "", []))
+        found[f"{names.items}[].{key}"] = (filled, len(lines))
+    return found

@@ -1,0 +1,16 @@
+-- One row per delivered purchase: what it is, whose it is, and whether it counts.
+select
+    order_id,
+    transaction_id,
+    client_id,
+    person_id,
+    session_id,
+    ordered_at,
+    order_date,
+    revenue,
+    currency,
+    items,
+    status,
+    id_status,
+    is_counted
+from int_orders

@@ -1,0 +1,404 @@
+-- One row per date x metric x segment: its value, and what was known of it at the end of that date.
+with event_days as (
+    select
+        date,
+        cast(sum(events) as bigint) as events,
+        cast(sum(repeated_events) as bigint) as repeated_events,
+        cast(sum(bot_events) as bigint) as bot_events,
+        cast(sum(anonymous_events) as bigint) as anonymous_events,
+        cast(sum(page_views) as bigint) as page_views,
+        cast(sum(double_fired_views) as bigint) as double_fired_views
+    from int_event_hours
+    group by date
+),
+
+session_days as (
+    select
+        date,
+        count(*) as sessions,
+        count(distinct client_id) as clients,
+        cast(sum(is_new) as bigint) as new_sessions,
+        cast(sum(carted) as bigint) as carted,
+        cast(sum(known_carted) as bigint) as known_carted,
+        cast(sum(checked_out) as bigint) as checked_out,
+        cast(sum(known_checked_out) as bigint) as known_checked_out,
+        cast(sum(ordered) as bigint) as ordered,
+        cast(sum(known_ordered) as bigint) as known_ordered,
+        count(case when carted + checked_out > 0 then 1 end) as intent,
+        count(case when known_carted + known_checked_out > 0 then 1 end) as known_intent,
+        cast(sum(checked_out * ordered) as bigint) as completed,
+        cast(sum(known_checked_out * known_ordered) as bigint) as known_completed,
+        cast(sum(landed) as bigint) as landed,
+        cast(sum(referred) as bigint) as referred,
+        cast(sum(tagged) as bigint) as tagged,
+        cast(sum(clicked) as bigint) as clicked
+    from int_session_facts
+    where is_counted
+    group by date
+),
+
+order_days as (
+    select
+        int_orders.order_date as date,
+        count(case when int_orders.is_counted then 1 end) as orders,
+        count(case when int_orders.known_is_counted then 1 end) as known_orders,
+        sum(case when int_orders.is_counted then int_orders.revenue else 0 end) as revenue,
+        sum(case when int_orders.known_is_counted then int_orders.revenue else 0 end)
+            as known_revenue,
+        sum(int_orders.revenue) as revenue_gross,
+        count(case when int_orders.status = 'test' then 1 end) as test_orders,
+        count(case when int_orders.status = 'redelivery' then 1 end) as redelivered_orders,
+        count(case when int_orders.id_status = 'id_collision' then 1 end) as colliding_orders,
+        count(case when int_orders.known_id_status = 'id_collision' then 1 end)
+            as known_colliding_orders,
+        count(case when int_orders.id_status = 'conflict' then 1 end) as conflicting_orders,
+        count(case when int_orders.known_id_status = 'conflict' then 1 end)
+            as known_conflicting_orders,
+        count(case when int_orders.is_counted and (
+            int_sessions.first_view_ms is null
+            or int_sessions.first_view_ms > int_orders.ordered_ms
+        ) then 1 end) as unseen,
+        count(case when int_orders.known_is_counted and (
+            int_sessions.first_view_ms is null
+            or int_sessions.first_view_ms > int_orders.ordered_ms
+        ) then 1 end) as known_unseen
+    from int_orders
+    left join int_sessions on int_orders.session_id = int_sessions.session_id
+    group by int_orders.order_date
+),
+
+channel_days as (
+    select date, channel, count(*) as sessions
+    from int_session_facts
+    where is_counted
+    group by date, channel
+),
+
+device_days as (
+    select date, device, count(*) as sessions
+    from int_session_facts
+    where is_counted
+    group by date, device
+),
+
+credit_days as (
+    select
+        order_date as date,
+        model,
+        channel,
+        sum(case when is_counted then revenue else 0 end) as revenue,
+        sum(case when known_is_counted then revenue else 0 end) as known_revenue
+    from int_credit
+    group by order_date, model, channel
+),
+
+no_channel_days as (
+    select
+        date,
+        sum(revenue) as revenue,
+        sum(known_revenue) as known_revenue,
+        sum(case when channel in ('Unknown', 'Unattributed') then revenue else 0 end) as lost,
+        sum(case when channel in ('Unknown', 'Unattributed') then known_revenue else 0 end)
+            as known_lost
+    from credit_days
+    where model = 'last_click'
+    group by date
+),
+
+delivery_days as (
+    select date, sum(rows_quarantined) as rows_quarantined
+    from int_delivery_days
+    where date is not null
+    group by date
+),
+
+found as (
+    select date, 'events' as metric, 'all' as segment,
+        cast(events as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(events as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from event_days
+    union all
+    select date, 'page_views' as metric, 'all' as segment,
+        cast(page_views as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(page_views as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from event_days
+    union all
+    select date, 'bot_events' as metric, 'all' as segment,
+        cast(bot_events as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(bot_events as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from event_days
+    union all
+    select date, 'anonymous_events' as metric, 'all' as segment,
+        cast(anonymous_events as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(anonymous_events as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from event_days
+    union all
+    select date, 'repeated_events' as metric, 'all' as segment,
+        cast(repeated_events as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(repeated_events as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from event_days
+    union all
+    select date, 'double_fired_views' as metric, 'all' as segment,
+        cast(double_fired_views as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(double_fired_views as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from event_days
+    union all
+    select date, 'identity_coverage' as metric, 'all' as segment,
+        cast(events - anonymous_events as decimal(18, 4)) as numerator,
+        cast(events as decimal(18, 4)) as denominator,
+        cast(events - anonymous_events as decimal(18, 4)) as known_numerator,
+        cast(events as decimal(18, 4)) as known_denominator
+    from event_days
+    union all
+    select date, 'bot_share' as metric, 'all' as segment,
+        cast(bot_events as decimal(18, 4)) as numerator,
+        cast(events as decimal(18, 4)) as denominator,
+        cast(bot_events as decimal(18, 4)) as known_numerator,
+        cast(events as decimal(18, 4)) as known_denominator
+    from event_days
+    union all
+    select date, 'double_fired_share' as metric, 'all' as segment,
+        cast(double_fired_views as decimal(18, 4)) as numerator,
+        cast(page_views as decimal(18, 4)) as denominator,
+        cast(double_fired_views as decimal(18, 4)) as known_numerator,
+        cast(page_views as decimal(18, 4)) as known_denominator
+    from event_days
+    union all
+    select date, 'sessions' as metric, 'all' as segment,
+        cast(sessions as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(sessions as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'clients' as metric, 'all' as segment,
+        cast(clients as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(clients as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'add_to_carts' as metric, 'all' as segment,
+        cast(carted as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(known_carted as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'checkouts_started' as metric, 'all' as segment,
+        cast(checked_out as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(known_checked_out as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'conversion_rate' as metric, 'all' as segment,
+        cast(ordered as decimal(18, 4)) as numerator,
+        cast(sessions as decimal(18, 4)) as denominator,
+        cast(known_ordered as decimal(18, 4)) as known_numerator,
+        cast(sessions as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'cart_rate' as metric, 'all' as segment,
+        cast(carted as decimal(18, 4)) as numerator,
+        cast(sessions as decimal(18, 4)) as denominator,
+        cast(known_carted as decimal(18, 4)) as known_numerator,
+        cast(sessions as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'checkout_rate' as metric, 'all' as segment,
+        cast(checked_out as decimal(18, 4)) as numerator,
+        cast(intent as decimal(18, 4)) as denominator,
+        cast(known_checked_out as decimal(18, 4)) as known_numerator,
+        cast(known_intent as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'purchase_rate' as metric, 'all' as segment,
+        cast(completed as decimal(18, 4)) as numerator,
+        cast(checked_out as decimal(18, 4)) as denominator,
+        cast(known_completed as decimal(18, 4)) as known_numerator,
+        cast(known_checked_out as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'new_client_share' as metric, 'all' as segment,
+        cast(new_sessions as decimal(18, 4)) as numerator,
+        cast(sessions as decimal(18, 4)) as denominator,
+        cast(new_sessions as decimal(18, 4)) as known_numerator,
+        cast(sessions as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'referrer_coverage' as metric, 'all' as segment,
+        cast(referred as decimal(18, 4)) as numerator,
+        cast(landed as decimal(18, 4)) as denominator,
+        cast(referred as decimal(18, 4)) as known_numerator,
+        cast(landed as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'utm_coverage' as metric, 'all' as segment,
+        cast(tagged as decimal(18, 4)) as numerator,
+        cast(sessions as decimal(18, 4)) as denominator,
+        cast(tagged as decimal(18, 4)) as known_numerator,
+        cast(sessions as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'click_id_coverage' as metric, 'all' as segment,
+        cast(clicked as decimal(18, 4)) as numerator,
+        cast(sessions as decimal(18, 4)) as denominator,
+        cast(clicked as decimal(18, 4)) as known_numerator,
+        cast(sessions as decimal(18, 4)) as known_denominator
+    from session_days
+    union all
+    select date, 'orders' as metric, 'all' as segment,
+        cast(orders as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(known_orders as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
+    select date, 'revenue' as metric, 'all' as segment,
+        cast(revenue as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(known_revenue as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
+    select date, 'revenue_gross' as metric, 'all' as segment,
+        cast(revenue_gross as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(revenue_gross as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
+    select date, 'aov' as metric, 'all' as segment,
+        cast(revenue as decimal(18, 4)) as numerator,
+        cast(orders as decimal(18, 4)) as denominator,
+        cast(known_revenue as decimal(18, 4)) as known_numerator,
+        cast(known_orders as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
+    select date, 'test_orders' as metric, 'all' as segment,
+        cast(test_orders as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(test_orders as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
+    select date, 'redelivered_orders' as metric, 'all' as segment,
+        cast(redelivered_orders as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(redelivered_orders as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
+    select date, 'colliding_orders' as metric, 'all' as segment,
+        cast(colliding_orders as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(known_colliding_orders as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
+    select date, 'conflicting_orders' as metric, 'all' as segment,
+        cast(conflicting_orders as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(known_conflicting_orders as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
+    select date, 'unseen_journey_share' as metric, 'all' as segment,
+        cast(unseen as decimal(18, 4)) as numerator,
+        cast(orders as decimal(18, 4)) as denominator,
+        cast(known_unseen as decimal(18, 4)) as known_numerator,
+        cast(known_orders as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
+    select date, 'no_channel_revenue_share' as metric, 'all' as segment,
+        cast(lost as decimal(18, 4)) as numerator,
+        cast(revenue as decimal(18, 4)) as denominator,
+        cast(known_lost as decimal(18, 4)) as known_numerator,
+        cast(known_revenue as decimal(18, 4)) as known_denominator
+    from no_channel_days
+    union all
+    select date, 'attributed_revenue' as metric, concat('model=', model, ';channel=', channel) as segment,
+        cast(revenue as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(known_revenue as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from credit_days
+    union all
+    select date, 'sessions' as metric, concat('channel=', channel) as segment,
+        cast(sessions as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(sessions as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from channel_days
+    union all
+    select date, 'sessions' as metric, concat('device=', device) as segment,
+        cast(sessions as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(sessions as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from device_days
+    union all
+    select date, 'quarantined_rows' as metric, 'all' as segment,
+        cast(rows_quarantined as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(rows_quarantined as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from delivery_days
+    union all
+    select date, 'payload_coverage' as metric, concat('field=purchase.', field) as segment,
+        cast(filled as decimal(18, 4)) as numerator,
+        cast(expected as decimal(18, 4)) as denominator,
+        cast(filled as decimal(18, 4)) as known_numerator,
+        cast(expected as decimal(18, 4)) as known_denominator
+    from int_payload_days
+    union all
+    select channel_days.date as date, 'channel_share' as metric,
+        concat('channel=', channel_days.channel) as segment,
+        cast(channel_days.sessions as decimal(18, 4)) as numerator,
+        cast(session_days.sessions as decimal(18, 4)) as denominator,
+        cast(channel_days.sessions as decimal(18, 4)) as known_numerator,
+        cast(session_days.sessions as decimal(18, 4)) as known_denominator
+    from channel_days
+    inner join session_days on channel_days.date = session_days.date
+    union all
+    select device_days.date as date, 'device_share' as metric,
+        concat('device=', device_days.device) as segment,
+        cast(device_days.sessions as decimal(18, 4)) as numerator,
+        cast(session_days.sessions as decimal(18, 4)) as denominator,
+        cast(device_days.sessions as decimal(18, 4)) as known_numerator,
+        cast(session_days.sessions as decimal(18, 4)) as known_denominator
+    from device_days
+    inner join session_days on device_days.date = session_days.date
+)
+
+select
+    date,
+    metric,
+    segment,
+    case
+        when denominator is null then cast(numerator as double)
+        when denominator <> 0 then cast(numerator as double) / cast(denominator as double)
+    end as value,
+    numerator,
+    denominator,
+    case
+        when known_denominator is null then cast(known_numerator as double)
+        when known_denominator <> 0
+            then cast(known_numerator as double) / cast(known_denominator as double)
+    end as known_value,
+    known_numerator,
+    known_denominator
+from found

@@ -1,0 +1,103 @@
+-- One row per step and measure: what went in, what came out, and which rows explain the rest.
+with deliveries as (
+    select
+        sum(rows_read) as rows_read,
+        sum(rows_accepted) as rows_accepted,
+        sum(rows_quarantined) as rows_quarantined
+    from int_delivery_days
+),
+
+staged as (
+    select
+        count(*) as events,
+        count(case when client_id is null or is_repeat then 1 end) as outside,
+        count(case when step = 'purchase' then 1 end) as purchases
+    from events
+),
+
+grouped as (
+    select count(*) as sessions, sum(events) as events, sum(orders) as orders,
+        sum(revenue) as revenue
+    from fct_sessions
+),
+
+delivered as (
+    select sum(revenue) as revenue from int_order_identity
+),
+
+sold as (
+    select
+        count(*) as orders,
+        sum(revenue) as gross,
+        count(case when is_counted then 1 end) as counted,
+        sum(case when is_counted then revenue else 0 end) as counted_revenue,
+        count(case when is_counted and session_id is null then 1 end) as outside,
+        sum(case when is_counted and session_id is null then revenue else 0 end)
+            as outside_revenue
+    from fct_orders
+),
+
+credit as (
+    select model, sum(revenue) as revenue, sum(weight) as weight
+    from fct_attribution
+    group by model
+),
+
+steps as (
+    select 1 as place, 'check' as step, 'rows' as measure, rows_read as amount_in,
+        rows_accepted as amount_out, rows_quarantined as explained,
+        'rows in quarantine' as explanation
+    from deliveries
+    union all
+    select 2 as place, 'events' as step, 'rows' as measure, deliveries.rows_accepted as amount_in,
+        staged.events as amount_out, 0 as explained, 'nothing' as explanation
+    from deliveries
+    cross join staged
+    union all
+    select 3 as place, 'sessions' as step, 'events' as measure, staged.events as amount_in,
+        grouped.events as amount_out, staged.outside as explained,
+        'events without a client id, and exact repeats' as explanation
+    from staged
+    cross join grouped
+    union all
+    select 4 as place, 'orders' as step, 'purchases' as measure, staged.purchases as amount_in,
+        sold.orders as amount_out, 0 as explained, 'nothing' as explanation
+    from staged
+    cross join sold
+    union all
+    select 5 as place, 'orders' as step, 'revenue' as measure, delivered.revenue as amount_in,
+        sold.gross as amount_out, 0 as explained, 'nothing' as explanation
+    from delivered
+    cross join sold
+    union all
+    select 6 as place, 'sessions' as step, 'orders' as measure, sold.counted as amount_in,
+        grouped.orders as amount_out, sold.outside as explained,
+        'counted orders without a session' as explanation
+    from sold
+    cross join grouped
+    union all
+    select 7 as place, 'sessions' as step, 'revenue' as measure,
+        sold.counted_revenue as amount_in, grouped.revenue as amount_out,
+        sold.outside_revenue as explained, 'counted orders without a session' as explanation
+    from sold
+    cross join grouped
+    union all
+    select 8 as place, concat('attribution ', credit.model) as step, 'revenue' as measure,
+        sold.counted_revenue as amount_in, credit.revenue as amount_out, 0 as explained,
+        'nothing' as explanation
+    from sold
+    cross join credit
+)
+
+select
+    :run as run,
+    step,
+    measure,
+    cast(coalesce(amount_in, 0) as decimal(18, 4)) as amount_in,
+    cast(coalesce(amount_out, 0) as decimal(18, 4)) as amount_out,
+    cast(coalesce(amount_in, 0) as decimal(18, 4))
+    - cast(coalesce(amount_out, 0) as decimal(18, 4)) as difference,
+    cast(coalesce(explained, 0) as decimal(18, 4)) as explained,
+    explanation,
+    place
+from steps

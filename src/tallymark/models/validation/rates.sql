@@ -1,0 +1,7 @@
+-- Rates whose numerator is no subset of their denominator.
+select date, metric, segment
+from metrics_daily
+where denominator is not null
+    and metric not in ('aov')
+    and (numerator > denominator or numerator < 0)
+    and metric <> 'no_channel_revenue_share'

@@ -1,0 +1,13 @@
+-- Sessions whose revenue is not that of their counted orders.
+with sold as (
+    select session_id, sum(revenue) as revenue, count(*) as orders
+    from fct_orders
+    where is_counted and session_id is not null
+    group by session_id
+)
+
+select fct_sessions.session_id as session_id
+from fct_sessions
+left join sold on fct_sessions.session_id = sold.session_id
+where fct_sessions.revenue <> coalesce(sold.revenue, 0)
+    or fct_sessions.orders <> coalesce(sold.orders, 0)

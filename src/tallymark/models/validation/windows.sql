@@ -1,0 +1,9 @@
+-- Touches outside the look-back of their order.
+select fct_attribution.order_id as order_id, fct_attribution.model as model
+from fct_attribution
+inner join fct_orders on fct_attribution.order_id = fct_orders.order_id
+where fct_attribution.touch_at is not null
+    and (
+        epoch_ms(fct_orders.ordered_at) - epoch_ms(fct_attribution.touch_at) < 0
+        or epoch_ms(fct_orders.ordered_at) - epoch_ms(fct_attribution.touch_at) > :lookback_ms
+    )

@@ -1,0 +1,254 @@
+"""Facts that need no statistics: deliveries, hours, thresholds, and what the gate found."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tallymark.config import MonitorRule
+from tallymark.monitor.onset import ERROR_HOURS, Gap, missing_hours
+from tallymark.monitor.tables import Tables
+from tallymark.monitor.words import day_name, number, parse, percent
+from tallymark.results import Finding, Layer, Severity
+
+__all__ = ["carried_over", "delivery_findings", "hours_finding", "reconciled", "threshold_finding"]
+
+Days = NDArray[np.int64]
+Moment = Callable[[int, int], str]  # day number and hour to ISO 8601 UTC
+
+_RECENT = 7  # days for which a missing day is still worth a line: touches reach back that far
+
+
+def delivery_findings(
+    rules: Sequence[MonitorRule], tables: Tables, day: int, expected: int, moment: Moment
+) -> list[Finding]:
+    """The delivery of the day (or the expected one) is missing, empty, or earlier ones are."""
+    by_id = {rule.id: rule for rule in rules if rule.enabled}
+    found = []
+    wanted = [one for one in dict.fromkeys((expected, day)) if not _delivered(tables, day, one)]
+    rule = by_id.get("delivery_missing")
+    if rule is not None and wanted:
+        found.append(_missing(rule, tables, day, min(wanted), moment))
+    elif rule is not None and _nothing_accepted(tables, day):
+        found.append(
+            Finding(
+                id="delivery_missing",
+                layer=Layer.HEALTH,
+                severity=rule.severity,
+                rule=rule.id,
+                message=f"The delivery of {day_name(tables.date(day))} came, but not one row of it "
+                "could be accepted",
+                since=moment(day, 0),
+                evidence={"deliveries": [one.delivery for one in tables.deliveries[day]]},
+                fix=rule.fix,
+                owner=rule.owner,
+            )
+        )
+    rule = by_id.get("days_missing")
+    start = max(0, day - _RECENT)
+    earlier = [one for one in range(start, min(day, tables.size)) if not tables.delivered[one]]
+    if rule is not None and earlier and not wanted:
+        found.append(
+            Finding(
+                id="days_missing",
+                layer=Layer.HEALTH,
+                severity=rule.severity,
+                rule=rule.id,
+                message=f"{len(earlier)} of the last {_RECENT} days had no delivery",
+                since=moment(earlier[0], 0),
+                evidence={"days": [tables.date(one).isoformat() for one in earlier]},
+                fix=rule.fix,
+                owner=rule.owner,
+            )
+        )
+    return found
+
+
+def _delivered(tables: Tables, day: int, wanted: int) -> bool:
+    """Whether a day has a delivery, as far as could be known at the end of ``day``."""
+    return 0 <= wanted <= day and wanted < tables.size and bool(tables.delivered[wanted])
+
+
+def _nothing_accepted(tables: Tables, day: int) -> bool:
+    deliveries = tables.deliveries.get(day, ())
+    return bool(deliveries) and not any(one.accepted for one in deliveries)
+
+
+def _missing(rule: MonitorRule, tables: Tables, day: int, wanted: int, moment: Moment) -> Finding:
+    known = np.flatnonzero(tables.delivered[: min(day, wanted) + 1])
+    last = int(known[-1]) if len(known) else -1
+    message = f"There is no delivery for {day_name(tables.date(wanted))}"
+    if last >= 0:
+        message += f"; the last one is of {day_name(tables.date(last))}"
+    return Finding(
+        id="delivery_missing",
+        layer=Layer.HEALTH,
+        severity=rule.severity,
+        rule=rule.id,
+        message=message,
+        since=moment(last + 1, 0),
+        evidence={
+            "expected": tables.date(wanted).isoformat(),
+            "last_delivery": tables.date(last).isoformat() if last >= 0 else None,
+            "days_without": wanted - last,
+        },
+        fix=rule.fix,
+        owner=rule.owner,
+    )
+
+
+def hours_finding(
+    rule: MonitorRule,
+    tables: Tables,
+    day: int,
+    past: Days,
+    before: Sequence[Finding],
+    moment: Moment,
+) -> Finding | None:
+    """Hours of a day without a single event although the shop is never that quiet then."""
+    gaps = missing_hours(tables, day, past)
+    if not gaps:
+        return None
+    since = moment(day, gaps[0].start)
+    for earlier in before:  # an outage that ran past midnight began on the day before
+        if gaps[0].start == 0 and earlier.evidence.get("until") == "24:00":
+            since = earlier.since
+    long = any(gap.busy >= ERROR_HOURS for gap in gaps)
+    severity = rule.severity if long else max(rule.severity, Severity.P2)
+    hours = sum(gap.end - gap.start for gap in gaps)
+    expected = sum(gap.expected for gap in gaps)
+    return Finding(
+        id=rule.id,
+        layer=Layer(rule.layer),
+        severity=severity,
+        rule=rule.id,
+        metric=rule.metric,
+        message=f"No event from {_clock(gaps)}; about {number(expected)} were to be expected",
+        since=since,
+        evidence={
+            "hours": [hour for gap in gaps for hour in range(gap.start, gap.end)],
+            "until": f"{gaps[-1].end:02d}:00",
+            "expected_events": round(expected, 1),
+            "missing_hours": hours,
+            "baseline_days": len(past),
+            "method": "gamma-Poisson chance of no event at all",
+        },
+        fix=rule.fix,
+        owner=rule.owner,
+        query=f"select hour, value from metrics_hourly where metric = 'events' "
+        f"and date = date '{tables.date(day).isoformat()}' order by hour",
+    )
+
+
+def _clock(gaps: Sequence[Gap]) -> str:
+    return " and ".join(f"{gap.start:02d}:00 to {gap.end:02d}:00" for gap in gaps)
+
+
+def threshold_finding(
+    rule: MonitorRule, tables: Tables, day: int, moment: Moment
+) -> Finding | None:
+    """A metric beyond a fixed limit."""
+    series = tables.get(rule.metric or "", rule.segment)
+    if series is None or rule.threshold is None or np.isnan(series.value[day]):
+        return None
+    value = float(series.value[day])
+    if value >= rule.threshold if rule.direction == "down" else value <= rule.threshold:
+        return None
+    is_share = not np.isnan(series.denominator[day])
+    shown, limit = ((percent if is_share else number)(one) for one in (value, rule.threshold))
+    name = (rule.metric or "").replace("_", " ").capitalize()
+    side = "below" if rule.direction == "down" else "above"
+    rows = None if np.isnan(series.numerator[day]) else round(float(series.numerator[day]))
+    return Finding(
+        id=rule.id,
+        layer=Layer(rule.layer),
+        severity=rule.severity,
+        rule=rule.id,
+        metric=rule.metric,
+        message=f"{name} was {shown}, {side} the limit of {limit}",
+        since=moment(day, 0),
+        rows=rows if is_share else None,
+        share=round(value, 6) if is_share else None,
+        evidence={"observed": round(value, 6), "threshold": rule.threshold, "method": "threshold"},
+        fix=rule.fix,
+        owner=rule.owner,
+    )
+
+
+def reconciled(rules: Sequence[MonitorRule], tables: Tables, day: int) -> list[Finding]:
+    """Amounts of the build that do not add up: these tables can be trusted on no day."""
+    rule = next((one for one in rules if one.id == "reconciliation" and one.enabled), None)
+    if rule is None:
+        return []
+    start = dt.datetime.combine(tables.date(day), dt.time())
+    return [
+        Finding(
+            id=f"reconciliation:{step}.{measure}",
+            layer=Layer.HEALTH,
+            severity=rule.severity,
+            rule=rule.id,
+            message=f"The amounts of {measure} before and after {step} differ by "
+            f"{left:,.4f} that nothing explains",
+            since=start.isoformat(timespec="milliseconds") + "Z",
+            evidence={"step": step, "measure": measure, "unexplained": left},
+            fix=rule.fix,
+            owner=rule.owner,
+            query="select * from reconciliation where difference <> 0",
+        )
+        for step, measure, left in tables.unexplained
+    ]
+
+
+def carried_over(tables: Tables, day: int) -> list[Finding]:
+    """What the gate found in the day's deliveries, one finding an id, with its true beginning.
+
+    The beginning is that of the first of the consecutive earlier deliveries with the same id.
+    """
+    merged: dict[str, Finding] = {}
+    for delivery in tables.deliveries.get(day, ()):
+        for finding in delivery.findings:
+            merged[finding.id] = _merge(merged.get(finding.id), finding, delivery.accepted)
+    return [
+        dataclasses.replace(
+            finding,
+            date=tables.date(day).isoformat(),
+            since=_first_since(tables, day, finding),
+        )
+        for _, finding in sorted(merged.items())
+    ]
+
+
+def _merge(known: Finding | None, finding: Finding, accepted: int) -> Finding:
+    """Two deliveries of one day with the same trouble: one finding, the worse severity."""
+    if accepted == 0:
+        evidence = {**finding.evidence, "nothing_accepted": True}
+        finding = dataclasses.replace(finding, evidence=evidence)
+    if known is None:
+        return finding
+    worse, other = sorted((known, finding), key=lambda one: one.severity)
+    rows = None if known.rows is None and finding.rows is None else 0
+    if rows is not None:
+        rows = (known.rows or 0) + (finding.rows or 0)
+    also = sorted({*other.evidence.get("also_in", ()), str(other.delivery)})
+    evidence = {**worse.evidence, "also_in": also}
+    return dataclasses.replace(
+        worse, rows=rows, evidence=evidence, since=min(known.since, finding.since)
+    )
+
+
+def _first_since(tables: Tables, day: int, finding: Finding) -> str:
+    since = finding.since
+    for earlier in range(day - 1, -1, -1):
+        deliveries = tables.deliveries.get(earlier)
+        if deliveries is None:
+            continue
+        same = [one for given in deliveries for one in given.findings if one.id == finding.id]
+        if not same:
+            break
+        since = min(one.since for one in same)
+    found = parse(since)
+    return since if found is None else found.isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,205 @@
+"""One cause, one incident: its message, its money, and the sentence that matters first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tallymark.monitor.causes import Causes, groups, kind_of
+from tallymark.monitor.detect import Judged, Learning
+from tallymark.monitor.numbers import plain
+from tallymark.monitor.onset import usual_hours
+from tallymark.monitor.tables import Tables
+from tallymark.monitor.words import moment, money, number, parse
+from tallymark.results import Finding, Incident, Status
+
+__all__ = ["headline", "incidents_of"]
+
+Days = NDArray[np.int64]
+Risk = tuple[Decimal, str]
+
+_CENT = Decimal("0.01")
+_NAMED = 4  # further findings named in an incident's message
+_NO_CHANNEL = frozenset({"client_id", "referrer"})
+_SALES = frozenset({"orders", "revenue", "conversion_rate", "purchase_rate", "checkout_rate",
+                    "cart_rate", "sessions", "aov"})  # fmt: skip
+
+
+def incidents_of(
+    findings: Sequence[Finding],
+    causes: Causes,
+    tables: Tables,
+    day: int,
+    past: Days,
+    currency: str,
+) -> list[Incident]:
+    """Findings of P2 and worse, grouped by cause; gravest first."""
+    found = [
+        _incident(members, causes, tables, day, past, currency)
+        for members in groups(findings, causes).values()
+    ]
+    return sorted(found, key=lambda one: (one.severity, one.since, one.id))
+
+
+def _incident(
+    members: Sequence[Finding],
+    causes: Causes,
+    tables: Tables,
+    day: int,
+    past: Days,
+    currency: str,
+) -> Incident:
+    root, rest = members[0], members[1:]
+    # what the gate or a missing hour dates exactly is not made earlier by a metric's drift
+    exact = root.metric is None or kind_of(root) == "hours_missing"
+    since = root.since if exact else min(one.since for one in members)
+    message = root.message.rstrip(". ")
+    if rest:
+        names = ", ".join(one.id for one in rest[:_NAMED])
+        more = f" and {len(rest) - _NAMED} more" if len(rest) > _NAMED else ""
+        message += f". It explains {names}{more}"
+    risk = _risk(root, members, causes, tables, day, past, since, currency)
+    return Incident(
+        id=root.id,
+        layer=root.layer,
+        severity=min(one.severity for one in members),
+        message=message,
+        since=since,
+        rule=root.rule,
+        metric=root.metric,
+        date=root.date,
+        delivery=root.delivery,
+        rows=root.rows,
+        share=root.share,
+        evidence=plain(
+            {
+                **root.evidence,
+                "probable_cause": causes.why(root),
+                "days_open": _days_open(since, tables, day),
+            }
+        ),
+        fix=root.fix,
+        owner=root.owner,
+        query=root.query,
+        findings=[one.id for one in members],
+        money_at_risk=None if risk is None else risk[0],
+        money_formula=None if risk is None else risk[1],
+    )
+
+
+def headline(
+    status: Status,
+    incidents: Sequence[Incident],
+    tables: Tables,
+    day: int,
+    judged: Sequence[Judged | Learning],
+    currency: str,
+) -> str:
+    """The sentence that matters first."""
+    if incidents and status is not Status.GREEN:
+        first = incidents[0]
+        fix = f"; fix: {first.fix}" if first.fix else ""
+        more = f" (and {len(incidents) - 1} more)" if len(incidents) > 1 else ""
+        said = first.message.split(". It explains ")[0]
+        return f"{status.value}: {said} — since {moment(first.since)}{fix}{more}"
+    parts = []
+    sessions, revenue = tables.value("sessions", day), tables.value("revenue", day)
+    if sessions is not None:
+        parts.append(f"{number(sessions)} sessions")
+    if revenue is not None:
+        parts.append(f"{money(revenue, currency)} revenue")
+    learning = any(isinstance(one, Learning) for one in judged)
+    parts.append(
+        "nothing known to be wrong, still learning what is normal"
+        if learning
+        else "nothing out of the ordinary"
+    )
+    return f"{status.value}: {', '.join(parts)}"
+
+
+# ---------------------------------------------------------------- money at risk
+
+
+def _risk(
+    root: Finding,
+    members: Sequence[Finding],
+    causes: Causes,
+    tables: Tables,
+    day: int,
+    past: Days,
+    since: str,
+    currency: str,
+) -> Risk | None:
+    """What the incident touches in money, where known metrics can tell."""
+    kind = kind_of(root)
+    first = max(0, day - _days_open(since, tables, day) + 1)
+    days = np.arange(first, min(day, tables.size - 1) + 1)
+    if kind == "delivery_missing":
+        usual = _usual_revenue(tables, past)
+        return _priced(usual, "mean daily revenue of the comparable days before", currency)
+    if kind == "hours_missing":
+        return _lost_hours(root, tables, past, currency)
+    if kind == "column_renamed" and not root.evidence.get("nothing_accepted"):
+        total = _sum(tables, "revenue", days)
+        text = "revenue of the days since: its customers are known only because the rename is read"
+        return _priced(total, text, currency)
+    if causes.about(root) & _NO_CHANNEL:
+        total = _sum(tables, "no_channel_revenue_share", days)
+        return _priced(total, "revenue since whose channel is Unknown or Unattributed", currency)
+    if any(one.metric in _SALES for one in members):
+        return _shortfall(members, tables, day, past, currency)
+    return None
+
+
+def _shortfall(
+    members: Sequence[Finding], tables: Tables, day: int, past: Days, currency: str
+) -> Risk | None:
+    """Expected minus observed revenue of the day, where it fell."""
+    observed = tables.value("revenue", day)
+    judged = next((one for one in members if one.metric == "revenue"), None)
+    usual = judged.evidence.get("expected") if judged else _usual_revenue(tables, past)
+    if observed is None or usual is None or float(usual) <= observed:
+        return None
+    text = f"expected {money(float(usual), currency)} minus observed {money(observed, currency)}"
+    return _priced(float(usual) - observed, f"revenue of the day: {text}", None)
+
+
+def _lost_hours(root: Finding, tables: Tables, past: Days, currency: str) -> Risk | None:
+    usual = usual_hours(tables, "revenue", past)
+    hours = root.evidence.get("hours")
+    if usual is None or not isinstance(hours, list):
+        return None
+    lost = float(sum(usual[int(hour)] for hour in hours))
+    return _priced(lost, "mean revenue of those hours on the comparable days before", currency)
+
+
+def _usual_revenue(tables: Tables, past: Days) -> float | None:
+    series = tables.get("revenue")
+    if series is None or len(past) == 0 or bool(np.isnan(series.value[past]).all()):
+        return None
+    return float(np.nanmean(series.value[past]))
+
+
+def _sum(tables: Tables, metric: str, days: Days) -> float | None:
+    series = tables.get(metric)
+    if series is None or len(days) == 0:
+        return None
+    return float(np.nansum(series.numerator[days]))
+
+
+def _priced(value: float | None, formula: str, currency: str | None) -> Risk | None:
+    if value is None or value <= 0:
+        return None
+    shown = f" = {money(value, currency)}" if currency else ""
+    return Decimal(repr(value)).quantize(_CENT), f"{formula}{shown}"
+
+
+def _days_open(since: str, tables: Tables, day: int) -> int:
+    """Days the incident has lasted, the day itself included."""
+    began = parse(since)
+    if began is None:
+        return 1
+    return max(1, (tables.date(day) - began.date()).days + 1)

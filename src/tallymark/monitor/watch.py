@@ -1,0 +1,360 @@
+"""The watch: judges one day, knowing only what was known at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tallymark.config import MonitorRule, MonitorRules
+from tallymark.engine.base import Engine
+from tallymark.errors import ConfigError, UsageError
+from tallymark.monitor.causes import Causes
+from tallymark.monitor.detect import Judged, Learning, in_direction, judge_rule
+from tallymark.monitor.exports import LOST
+from tallymark.monitor.health import (
+    carried_over,
+    delivery_findings,
+    hours_finding,
+    reconciled,
+    threshold_finding,
+)
+from tallymark.monitor.incidents import headline, incidents_of
+from tallymark.monitor.numbers import evidence_of, metrics_of, plain
+from tallymark.monitor.onset import onset
+from tallymark.monitor.tables import Tables, read
+from tallymark.monitor.words import instant, said
+from tallymark.results import Finding, Layer, MonitorResult, Severity, status_of
+from tallymark.stats.multiple import benjamini_hochberg
+
+__all__ = ["Watch"]
+
+_FACTS = frozenset({"delivery_missing", "days_missing", "reconciliation"})
+_STATISTICAL = frozenset({"count", "rate", "money"})
+_YEAR = 365.0
+_BEYOND_DOUBT = 1e-5  # p-value under which a collapse may be an error, not only a warning
+_LAYERS = {layer: rank for rank, layer in enumerate(Layer)}
+
+Days = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What was found on a day, and for which rules it is no normal day."""
+
+    findings: tuple[Finding, ...] = ()
+    judged: tuple[Judged | Learning, ...] = ()
+    spoiled: frozenset[str] = field(default_factory=frozenset)
+
+
+class Watch:
+    """Judges days of an opened warehouse.
+
+    Args:
+        engine: An engine in which the tables of a warehouse, or its exports, can be read. They
+            are read here, once; the engine is not needed afterwards.
+        rules: What is watched.
+        timezone: The zone of the dates and hours in the metrics.
+        currency: The shop's currency, for sentences.
+
+    Raises:
+        WarehouseError: There is nothing to judge.
+        ConfigError: A rule says too little to be followed.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        rules: MonitorRules,
+        *,
+        timezone: str = "UTC",
+        currency: str = "USD",
+    ) -> None:
+        for rule in rules.rules:
+            _refuse_incomplete(rule)
+        self._tables: Tables = read(engine)
+        self._rules = rules
+        self._active = [rule for rule in rules.rules if rule.enabled]
+        self._claimed = frozenset(
+            (rule.metric or "", rule.segment) for rule in rules.rules if "=" in rule.segment
+        )
+        self._causes = Causes(self._active)
+        self._promotions = [_span(name.start, name.end, name.name) for name in rules.promotions]
+        self._zone = ZoneInfo(timezone)
+        self._currency = currency
+        self._known: dict[int, _Day] = {}
+
+    def days(self) -> list[dt.date]:
+        """Every day from the first delivery to the last, days without a delivery included.
+
+        Of exported tables, which do not know deliveries: the days with sessions.
+        """
+        tables = self._tables
+        return [
+            tables.date(day)
+            for day in range(tables.size)
+            if tables.delivered[day] or not tables.exported
+        ]
+
+    def judge(self, date: dt.date, *, expected_run_date: dt.date | None = None) -> MonitorResult:
+        """The judgement of a day, the same whatever was delivered later.
+
+        Args:
+            date: The day.
+            expected_run_date: A day whose delivery should be there by now; default ``date``.
+
+        Raises:
+            UsageError: The day lies before the first delivery.
+        """
+        tables = self._tables
+        day = tables.day(date)
+        if day < 0:
+            raise UsageError(
+                f"{date.isoformat()} lies before the first day, {tables.first.isoformat()}",
+                fix="ask for a later day",
+            )
+        expected = day if expected_run_date is None else tables.day(expected_run_date)
+        found = self._day(day)
+        findings = sorted(
+            (
+                *delivery_findings(self._active, tables, day, expected, self._moment),
+                *reconciled(self._active, tables, day),
+                *found.findings,
+            ),
+            key=lambda one: (one.severity, _LAYERS[one.layer], one.id),
+        )
+        findings = [
+            dataclasses.replace(one, date=date.isoformat(), evidence=plain(one.evidence))
+            for one in findings
+        ]
+        past = self._past(day)
+        incidents = incidents_of(findings, self._causes, tables, day, past, self._currency)
+        status = status_of([one.severity for one in incidents])
+        layers = {
+            layer.value: status_of([one.severity for one in findings if one.layer is layer])
+            for layer in Layer
+        }
+        metrics = metrics_of(tables, day, found.judged, self._alpha)
+        return MonitorResult(
+            date=date.isoformat(),
+            status=status,
+            headline=headline(status, incidents, tables, day, found.judged, self._currency),
+            findings=findings,
+            incidents=incidents,
+            layers=layers,
+            metrics=metrics,
+            notes=self._notes(day, found),
+        )
+
+    # ------------------------------------------------------------ one day after the other
+
+    @property
+    def _alpha(self) -> float:
+        """The chance of a false alarm that one day may have."""
+        return self._rules.false_alarms_per_year / _YEAR
+
+    def _day(self, day: int) -> _Day:
+        """What was found on a day; the days before it are judged first, for they set "normal"."""
+        tables = self._tables
+        for one in range(min(day, tables.size - 1) + 1):
+            if one not in self._known and tables.delivered[one]:
+                self._known[one] = self._judge_day(one)
+        return self._known.get(day, _Day())
+
+    def _judge_day(self, day: int) -> _Day:
+        before = self._previous(day)
+        gate = carried_over(self._tables, day)
+        facts = [*gate, *self._facts(day, before, gate)]
+        judged = self._measure(day)
+        findings = (*facts, *self._surprises(day, judged, before))
+        spoiled = frozenset(
+            rule.id
+            for rule in self._active
+            if any(self._causes.spoils(finding, rule) for finding in findings)
+        )
+        return _Day(findings, tuple(judged), spoiled)
+
+    def _previous(self, day: int) -> Sequence[Finding]:
+        """What was found on the last day before that had a delivery."""
+        earlier = np.flatnonzero(self._tables.delivered[:day])
+        return self._known[int(earlier[-1])].findings if len(earlier) else ()
+
+    def _past(self, day: int, rule: MonitorRule | None = None) -> Days:
+        """Days before that may be compared with: delivered, normal, and no promotion."""
+        tables = self._tables
+        start = max(0, day - self._rules.baseline_days)
+        return np.array(
+            [
+                one
+                for one in range(start, min(day, tables.size))
+                if tables.delivered[one]
+                and (rule is None or rule.id not in self._known[one].spoiled)
+                and not self._promotion(one)
+            ],
+            dtype=np.int64,
+        )
+
+    def _promotion(self, day: int) -> str | None:
+        date = self._tables.date(day)
+        return next((name for start, end, name in self._promotions if start <= date <= end), None)
+
+    def _facts(self, day: int, before: Sequence[Finding], gate: Sequence[Finding]) -> list[Finding]:
+        """Findings of deterministic rules."""
+        found = []
+        for rule in self._active:
+            if rule.method == "hours":
+                past = self._past(day, rule)
+                last = [one for one in before if one.id == rule.id] if self._adjacent(day) else []
+                one = hours_finding(rule, self._tables, day, past, last, self._moment)
+                if one is not None and not _told_by_gate(one, gate):
+                    found.append(one)
+            elif rule.method == "deterministic" and rule.id not in _FACTS:
+                one = threshold_finding(rule, self._tables, day, self._moment)
+                if one is not None:
+                    found.append(dataclasses.replace(one, since=_continued(one, before)))
+        worst: dict[str, Finding] = {}
+        for one in found:  # of several limits of one metric the gravest speaks
+            key = one.metric or one.id
+            if key not in worst or one.severity < worst[key].severity:
+                worst[key] = one
+        return list(worst.values())
+
+    def _adjacent(self, day: int) -> bool:
+        return day > 0 and bool(self._tables.delivered[day - 1])
+
+    def _measure(self, day: int) -> list[Judged | Learning]:
+        """Every statistical rule's answer for a day."""
+        promotion = self._promotion(day) is not None
+        found: list[Judged | Learning] = []
+        for rule in self._active:
+            if rule.method in _STATISTICAL and not (promotion and rule.layer == "business"):
+                past = self._past(day, rule)
+                found += judge_rule(
+                    rule, self._tables, day, past, self._rules.learning_days, self._claimed
+                )
+        return found
+
+    def _surprises(
+        self, day: int, judged: Sequence[Judged | Learning], before: Sequence[Finding]
+    ) -> list[Finding]:
+        """Findings of statistical rules: beyond the day's budget of false alarms, and large."""
+        tested = [one for one in judged if isinstance(one, Judged)]
+        believed = benjamini_hochberg([one.p for one in tested], self._alpha)
+        unlikely = [one for one, told in zip(tested, believed, strict=True) if told]
+        return [self._surprise(day, one, before) for one in in_direction(unlikely)]
+
+    def _surprise(self, day: int, judged: Judged, before: Sequence[Finding]) -> Finding:
+        rule = judged.rule
+        finding = Finding(
+            id=judged.key,
+            layer=Layer(rule.layer),
+            severity=_severity(judged),
+            rule=rule.id,
+            metric=rule.metric,
+            message=said(judged, self._currency),
+            since=self._moment(day, 0),
+            evidence=evidence_of(judged),
+            fix=rule.fix,
+            owner=rule.owner,
+            query=f"select date, segment, known_value from metrics_daily where metric = "
+            f"'{rule.metric}' and date <= date '{self._tables.date(day).isoformat()}' "
+            "order by date, segment",
+        )
+        since = _continued(finding, before)
+        if since == finding.since:
+            past = self._past(day, rule)
+            at = onset(self._tables, rule.metric or "", day, past, upward=judged.points > 0)
+            since = since if at is None else self._moment(*at)
+        return dataclasses.replace(finding, since=since)
+
+    # ------------------------------------------------------------ words
+
+    def _moment(self, day: int, hour: int) -> str:
+        """A day and hour of the shop's zone as ISO 8601 UTC."""
+        local = dt.datetime.combine(self._tables.date(day), dt.time(hour), tzinfo=self._zone)
+        return instant(local.astimezone(dt.UTC).replace(tzinfo=None))
+
+    def _notes(self, day: int, found: _Day) -> list[str]:
+        notes = []
+        if self._tables.exported:
+            notes.append(LOST)
+        promotion = self._promotion(day)
+        if promotion is not None:
+            notes.append(f"promotion day ({promotion}): business metrics were not judged")
+        learning = [one for one in found.judged if isinstance(one, Learning)]
+        if learning:
+            names = sorted({one.rule.id for one in learning})
+            days = min(one.days for one in learning)
+            notes.append(
+                f"learning: {', '.join(names)} not judged, with {days} usable days of history "
+                f"of the {self._rules.learning_days} needed"
+            )
+        tested = sum(isinstance(one, Judged) for one in found.judged)
+        if tested:
+            notes.append(
+                f"{tested} metrics judged together against a budget of "
+                f"{self._rules.false_alarms_per_year:g} false alarms a year"
+            )
+        spoiled = sorted(
+            self._tables.date(one).isoformat()
+            for one in range(max(0, day - self._rules.baseline_days), min(day, self._tables.size))
+            if one in self._known and self._known[one].spoiled
+        )
+        if spoiled:
+            notes.append(f"left out of what is normal, for metrics they concern: {_runs(spoiled)}")
+        return notes
+
+
+def _runs(dates: Sequence[str]) -> str:
+    shown = 7
+    more = len(dates) - shown
+    text = ", ".join(dates[-shown:])
+    return text if more <= 0 else f"{text} and {more} earlier days"
+
+
+def _severity(judged: Judged) -> Severity:
+    """The rule's severity; P1 for a collapse beyond doubt, if the rule names what that is."""
+    rule = judged.rule
+    collapse = rule.threshold is not None and judged.change <= -rule.threshold
+    if collapse and judged.p < _BEYOND_DOUBT:
+        return min(rule.severity, Severity.P1)
+    return rule.severity
+
+
+def _continued(finding: Finding, before: Sequence[Finding]) -> str:
+    """When a finding began: with the one of the last delivered day, if it is the same."""
+    for earlier in before:
+        same_way = earlier.evidence.get("direction") == finding.evidence.get("direction")
+        if earlier.id == finding.id and same_way:
+            return earlier.since
+    return finding.since
+
+
+def _told_by_gate(finding: Finding, gate: Sequence[Finding]) -> bool:
+    return any(
+        one.id.partition(":")[0] == finding.id and one.severity <= finding.severity for one in gate
+    )
+
+
+def _refuse_incomplete(rule: MonitorRule) -> None:
+    if rule.method != "deterministic" and rule.metric is None:
+        raise ConfigError(f"rule {rule.id!r} judges by {rule.method} but names no metric",
+                          fix="give it a metric, such as sessions")  # fmt: skip
+    fixed = rule.metric is not None and rule.threshold is not None
+    if rule.method == "deterministic" and rule.id not in _FACTS and not fixed:
+        raise ConfigError(f"rule {rule.id!r} is deterministic but has no metric and threshold",
+                          fix="give it both, or a method: count, rate or money")  # fmt: skip
+
+
+def _span(start: str, end: str, name: str) -> tuple[dt.date, dt.date, str]:
+    try:
+        return dt.date.fromisoformat(start), dt.date.fromisoformat(end), name
+    except ValueError as error:
+        raise ConfigError(
+            f"promotion {name!r}: {error}", fix="write dates as 2025-07-01"
+        ) from error

@@ -1,0 +1,1 @@
+"""Numbers with intervals, charts, and the one page that says what they mean."""

@@ -1,0 +1,114 @@
+"""The funnel: each step given the one before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tallymark.report.charts.frame import BLUE, INK, MUTED, TRACK, Chart, framed, shares
+from tallymark.report.numbers import Numbers, Rate
+from tallymark.report.text import percent, percent_range
+
+__all__ = ["funnel"]
+
+
+def funnel(numbers: Numbers) -> Chart:
+    """Each step of the funnel given the one before, with 95 % Wilson intervals."""
+    sessions = numbers.sessions
+    if sessions is None or not sessions.total:
+        return Chart(
+            title="The funnel", subtitle="No session of a person.", alt="No data.", spec=None
+        )
+    steps = (
+        ("Session → cart", sessions.cart),
+        ("Cart → checkout", sessions.checkout),
+        ("Checkout → order", sessions.purchase),
+        ("Session → order", sessions.conversion),
+    )
+    rows = [_step(name, rate) for name, rate in steps]
+    return Chart(
+        title=_funnel_title(steps),
+        subtitle="Share of the sessions before, with 95% interval",
+        alt="Bar chart of the funnel. "
+        + " ".join(f"{row['step'].replace('→', 'to')}: {row['label']}." for row in rows),
+        spec=framed(_bars(rows)),
+    )
+
+
+def _funnel_title(steps: tuple[tuple[str, Rate], ...]) -> str:
+    known = [(rate.value, name) for name, rate in steps[:3] if rate.value is not None]
+    if not known:
+        return "No session went further than looking"
+    share, name = min(known)
+    words = {
+        "Session → cart": "sessions reach a cart",
+        "Cart → checkout": "carts reach the checkout",
+        "Checkout → order": "checkouts end in an order",
+    }
+    return f"The narrowest step: {percent(share)} of {words[name]}"
+
+
+def _step(name: str, rate: Rate) -> dict[str, Any]:
+    if rate.value is None or rate.interval is None:
+        return {"step": name, "share": 0, "low": 0, "high": 0, "label": "none to count"}
+    return {
+        "step": name,
+        "share": rate.value,
+        "low": rate.interval.low,
+        "high": rate.interval.high,
+        "label": f"{percent(rate.value)}  ({percent_range(rate.interval.low, rate.interval.high)})",
+        "counts": f"{rate.numerator:,} of {rate.denominator:,}",
+    }
+
+
+def _bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    y = {
+        "field": "step",
+        "type": "nominal",
+        "sort": [row["step"] for row in rows],
+        "axis": {"grid": False, "labelColor": INK},
+        "scale": {"paddingInner": 0.42, "paddingOuter": 0.2},
+    }
+    top = 1.78  # the right part of the plot holds the words
+    x = {
+        "field": "share",
+        "type": "quantitative",
+        "scale": shares(top),
+        "axis": {"values": [0, 0.25, 0.5, 0.75, 1], "format": ".0%"},
+    }
+    words = {"type": "text", "align": "left", "baseline": "middle"}
+    return [
+        {
+            "data": {"values": rows},
+            "layer": [
+                {
+                    "mark": {"type": "bar", "color": TRACK},
+                    "encoding": {"y": y, "x": {"datum": 1, "type": "quantitative"}},
+                },
+                {"mark": {"type": "bar", "color": BLUE}, "encoding": {"y": y, "x": x}},
+                {
+                    "mark": {"type": "rule", "color": INK, "strokeWidth": 1.1},
+                    "encoding": {
+                        "y": y,
+                        "x": {"field": "low", "type": "quantitative"},
+                        "x2": {"field": "high"},
+                    },
+                },
+                {
+                    "mark": {**words, "dy": -4, "fontWeight": 600},
+                    "encoding": {
+                        "y": y,
+                        "x": {"datum": 1.05, "type": "quantitative"},
+                        "text": {"field": "label"},
+                    },
+                },
+                {
+                    "mark": {**words, "dy": 5, "color": MUTED, "fontSize": 6.8},
+                    "encoding": {
+                        "y": y,
+                        "x": {"datum": 1.05, "type": "quantitative"},
+                        "text": {"field": "counts"},
+                    },
+                },
+            ],
+        }
+    ]

@@ -1,0 +1,441 @@
+"""Every number the executive summary states, computed once, with its interval and denominator.
+
+All of it comes from the three gold tables, so that a folder of exports is enough; what only a
+whole warehouse knows (coverage, delivery scores) is None without one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tallymark.engine.base import Engine, literal
+from tallymark.report.tables import prepare, present
+from tallymark.stats.intervals import wilson
+from tallymark.stats.resampling import (
+    Interval,
+    bootstrap_mean,
+    bootstrap_ratio,
+    bootstrap_total,
+)
+
+__all__ = [
+    "NO_CHANNEL",
+    "POLICIES",
+    "ChannelCredit",
+    "Coverage",
+    "Day",
+    "Deliveries",
+    "Money",
+    "Numbers",
+    "Orders",
+    "Rate",
+    "Sessions",
+    "compute",
+]
+
+NO_CHANNEL = ("Unknown", "Unattributed")
+POLICIES = ("ours", "all", "keep first", "keep last", "keep largest")
+SEED = 20_260_101
+FEWEST_FOR_INTERVAL = 10  # below ten values a bootstrap interval is narrower than the truth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A share of counts with its 95 % Wilson interval; None where the denominator is zero."""
+
+    numerator: int
+    denominator: int
+    interval: Interval | None
+
+    @classmethod
+    def of(cls, numerator: int, denominator: int) -> Rate:
+        """The rate of two counts, the first within the second."""
+        interval = Interval(*wilson(numerator, denominator)) if denominator else None
+        return cls(numerator=numerator, denominator=denominator, interval=interval)
+
+    @property
+    def value(self) -> float | None:
+        """The share, 0 to 1."""
+        return self.numerator / self.denominator if self.denominator else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An amount in the shop's currency; the interval is None where too few values carry it."""
+
+    value: Decimal
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """One date: counted revenue, the squares its chance spread needs, sessions that bought."""
+
+    date: dt.date
+    revenue: Decimal
+    orders: int
+    sessions: int
+    converted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """Sessions of people: bots and internal traffic are outside, and counted beside."""
+
+    total: int
+    outside: int
+    conversion: Rate
+    cart: Rate
+    checkout: Rate
+    purchase: Rate
+    with_referrer: Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """Counted orders, those set aside by status, and what each policy of repeated ids is worth."""
+
+    counted: int
+    revenue: Money
+    mean: Money | None
+    set_aside: dict[str, int]
+    collisions: int
+    policies: dict[str, Decimal]
+    unseen_checkout: int
+    unseen_checkout_revenue: Decimal
+    other_currencies: int
+    squares: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelCredit:
+    """Revenue credited to a channel by each of two models; None where a model was not run."""
+
+    channel: str
+    first: Decimal | None
+    last: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of what arrived one day carried a client id and a referrer, 0 to 1."""
+
+    date: dt.date
+    identity: float | None
+    referrer: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliveries:
+    """The gate's scores, 0 to 100, and the rows it kept out."""
+
+    latest_score: int
+    lowest_score: int
+    lowest_date: str | None
+    rows_read: int
+    rows_quarantined: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """What the summary states. A part that the given tables cannot tell is None or empty."""
+
+    first: dt.date | None
+    last: dt.date | None
+    days_with_data: int
+    sessions: Sessions | None
+    orders: Orders | None
+    days: tuple[Day, ...]
+    channels: tuple[ChannelCredit, ...]
+    no_channel: Money | None
+    no_channel_share: Interval | None
+    coverage: tuple[Coverage, ...]
+    referrer_coverage: Rate | None
+    identity_coverage: Rate | None
+    deliveries: Deliveries | None
+
+    @property
+    def no_channel_value(self) -> float | None:
+        """The share of counted revenue that no channel can claim by last click, 0 to 1."""
+        if self.no_channel is None or self.orders is None or not self.orders.revenue.value:
+            return None
+        return float(self.no_channel.value / self.orders.revenue.value)
+
+
+def compute(engine: Engine, *, currency: str, through: dt.date | None) -> Numbers:
+    """All numbers of the data up to and including ``through`` (all data if None)."""
+    tables = present(engine)
+    prepare(engine, tables, through)
+    days = _days(engine)
+    has_credit = {"fct_orders", "fct_attribution"} <= tables
+    orders = _orders(engine, currency) if "fct_orders" in tables else None
+    no_channel, share = _no_channel(engine) if has_credit else (None, None)
+    first = days[0].date if days else None
+    last = days[-1].date if days else None
+    daily = "metrics_daily" in tables and last is not None
+    return Numbers(
+        first=first,
+        last=last,
+        days_with_data=sum(1 for day in days if day.sessions or day.orders),
+        sessions=_sessions(engine) if "fct_sessions" in tables else None,
+        orders=orders,
+        days=days,
+        channels=_channels(engine) if has_credit else (),
+        no_channel=no_channel,
+        no_channel_share=share,
+        coverage=_coverage(engine, last) if daily else (),
+        referrer_coverage=_covered(engine, "referrer_coverage", last) if daily else None,
+        identity_coverage=_covered(engine, "identity_coverage", last) if daily else None,
+        deliveries=_deliveries(engine, last) if "ledger_deliveries" in tables else None,
+    )
+
+
+def _one(engine: Engine, sql: str) -> tuple[Any, ...]:
+    return engine.rows(sql)[0]
+
+
+def _sessions(engine: Engine) -> Sessions:
+    total, outside, sold, cart, reached, reached_any, bought, referred = (
+        int(value)
+        for value in _one(
+            engine,
+            """
+            select
+                count(case when not outside then 1 end),
+                count(case when outside then 1 end),
+                count(case when not outside and orders > 0 then 1 end),
+                count(case when not outside and carts > 0 then 1 end),
+                count(case when not outside and checkouts > 0 then 1 end),
+                count(case when not outside and (carts > 0 or checkouts > 0) then 1 end),
+                count(case when not outside and checkouts > 0 and orders > 0 then 1 end),
+                count(case when not outside and has_referrer then 1 end)
+            from report_sessions
+            """,
+        )
+    )
+    return Sessions(
+        total=total,
+        outside=outside,
+        conversion=Rate.of(sold, total),
+        cart=Rate.of(cart, total),
+        checkout=Rate.of(reached, reached_any),
+        purchase=Rate.of(bought, reached),
+        with_referrer=Rate.of(referred, total),
+    )
+
+
+def _orders(engine: Engine, currency: str) -> Orders:
+    values = [
+        value
+        for (value,) in engine.rows(
+            "select revenue from report_orders where is_counted"
+            " and revenue is not null order by order_id"
+        )
+    ]
+    amounts = [float(value) for value in values]
+    enough = len(amounts) >= FEWEST_FOR_INTERVAL
+    revenue = sum(values, Decimal(0))
+    mean = None
+    if values:
+        mean = Money(
+            value=revenue / len(values),
+            interval=bootstrap_mean(amounts, seed=SEED) if enough else None,
+        )
+    aside = engine.rows(
+        "select status, count(*) from report_orders where not is_counted group by 1 order by 1"
+    )
+    collisions, foreign = _one(
+        engine,
+        "select count(case when id_status = 'id_collision' then 1 end),"
+        " count(case when is_counted and coalesce(currency, '') not in ('', "
+        f"{literal(currency)}) then 1 end) from report_orders",
+    )
+    unseen, unseen_revenue = _one(
+        engine,
+        """
+        select count(*), coalesce(sum(o.revenue), 0)
+        from report_orders as o
+        left join report_sessions as s on o.session_id = s.session_id
+        where o.is_counted and coalesce(s.checkouts, 0) = 0
+        """,
+    )
+    return Orders(
+        counted=len(values),
+        revenue=Money(
+            value=revenue,
+            interval=bootstrap_total(amounts, seed=SEED) if enough else None,
+        ),
+        mean=mean,
+        set_aside={str(status): int(number) for status, number in aside},
+        collisions=int(collisions),
+        policies=_policies(engine, revenue),
+        unseen_checkout=int(unseen),
+        unseen_checkout_revenue=Decimal(unseen_revenue),
+        other_currencies=int(foreign),
+        squares=sum(amount * amount for amount in amounts),
+    )
+
+
+def _policies(engine: Engine, counted: Decimal) -> dict[str, Decimal]:
+    """Revenue if repeated transaction ids were treated otherwise; refunds stay in each policy."""
+    everything, refunds, first, last, largest = (
+        Decimal(value)
+        for value in _one(
+            engine,
+            """
+            with ranked as (
+                select
+                    revenue,
+                    coalesce(status, '') = 'refund' as is_refund,
+                    row_number() over (
+                        partition by coalesce(transaction_id, order_id), status = 'refund'
+                        order by ordered_at, order_id) as from_first,
+                    row_number() over (
+                        partition by coalesce(transaction_id, order_id), status = 'refund'
+                        order by ordered_at desc, order_id desc) as from_last,
+                    row_number() over (
+                        partition by coalesce(transaction_id, order_id), status = 'refund'
+                        order by revenue desc nulls last, ordered_at, order_id) as from_largest
+                from report_orders
+            )
+            select
+                coalesce(sum(revenue), 0),
+                coalesce(sum(case when is_refund then revenue end), 0),
+                coalesce(sum(case when not is_refund and from_first = 1 then revenue end), 0),
+                coalesce(sum(case when not is_refund and from_last = 1 then revenue end), 0),
+                coalesce(sum(case when not is_refund and from_largest = 1 then revenue end), 0)
+            from ranked
+            """,
+        )
+    )
+    amounts = (counted, everything, refunds + first, refunds + last, refunds + largest)
+    return dict(zip(POLICIES, amounts, strict=True))
+
+
+def _days(engine: Engine) -> tuple[Day, ...]:
+    found = engine.rows(
+        """
+        with sold as (
+            select date, sum(revenue) as revenue, count(*) as orders
+            from report_orders where is_counted group by 1
+        ), seen as (
+            select date, count(*) as sessions, count(case when orders > 0 then 1 end) as converted
+            from report_sessions where not outside group by 1
+        ), every as (
+            select date from report_orders union select date from report_sessions
+        )
+        select e.date, coalesce(o.revenue, 0), coalesce(o.orders, 0),
+            coalesce(s.sessions, 0), coalesce(s.converted, 0)
+        from every as e
+        left join sold as o on e.date = o.date
+        left join seen as s on e.date = s.date
+        where e.date is not null
+        order by e.date
+        """
+    )
+    return tuple(
+        Day(date=row[0], revenue=Decimal(row[1]), orders=row[2], sessions=row[3], converted=row[4])
+        for row in found
+    )
+
+
+_COUNTED_CREDIT = """
+    from report_credit as c
+    join report_orders as o on c.order_id = o.order_id
+    where o.is_counted
+"""
+
+
+def _channels(engine: Engine) -> tuple[ChannelCredit, ...]:
+    """Credit by channel, the largest last click first; the channels that are none come last."""
+    models = {str(model) for (model,) in engine.rows(f"select distinct c.model {_COUNTED_CREDIT}")}
+    found = engine.rows(
+        f"""
+        select coalesce(c.channel, 'Unknown'),
+            coalesce(sum(case when c.model = 'first_click' then c.revenue end), 0),
+            coalesce(sum(case when c.model = 'last_click' then c.revenue end), 0)
+        {_COUNTED_CREDIT} and c.model in ('first_click', 'last_click')
+        group by 1
+        """
+    )
+    shares = [
+        ChannelCredit(
+            channel=str(channel),
+            first=Decimal(first) if "first_click" in models else None,
+            last=Decimal(last) if "last_click" in models else None,
+        )
+        for channel, first, last in found
+    ]
+    return tuple(
+        sorted(
+            shares,
+            key=lambda c: (c.channel in NO_CHANNEL, -(c.last or 0), -(c.first or 0), c.channel),
+        )
+    )
+
+
+def _no_channel(engine: Engine) -> tuple[Money | None, Interval | None]:
+    names = ", ".join(literal(name) for name in NO_CHANNEL)
+    found = engine.rows(
+        f"""
+        select c.order_id, sum(c.revenue),
+            sum(case when coalesce(c.channel, 'Unknown') in ({names}) then c.revenue else 0 end)
+        {_COUNTED_CREDIT} and c.model = 'last_click'
+        group by 1 order by 1
+        """
+    )
+    if not found:
+        return None, None
+    totals = [float(row[1] or 0) for row in found]
+    without = [float(row[2] or 0) for row in found]
+    amount = sum((Decimal(row[2] or 0) for row in found), Decimal(0))
+    if len(found) < FEWEST_FOR_INTERVAL or sum(totals) <= 0:
+        return Money(value=amount), None
+    share = bootstrap_ratio(without, totals, seed=SEED)
+    return Money(value=amount, interval=bootstrap_total(without, seed=SEED)), share
+
+
+def _coverage(engine: Engine, last: dt.date | None) -> tuple[Coverage, ...]:
+    found = engine.rows(
+        """
+        select cast(date as date), max(case when metric = 'identity_coverage' then value end),
+            max(case when metric = 'referrer_coverage' then value end)
+        from metrics_daily
+        where segment = 'all' and metric in ('identity_coverage', 'referrer_coverage')
+            and cast(date as date) <= ?
+        group by 1 order by 1
+        """,
+        [last],
+    )
+    return tuple(Coverage(date=row[0], identity=row[1], referrer=row[2]) for row in found)
+
+
+def _covered(engine: Engine, metric: str, last: dt.date | None) -> Rate | None:
+    filled, of = engine.rows(
+        "select cast(sum(numerator) as bigint), cast(sum(denominator) as bigint)"
+        " from metrics_daily where segment = 'all' and metric = ? and cast(date as date) <= ?",
+        [metric, last],
+    )[0]
+    return Rate.of(int(filled or 0), int(of)) if of else None
+
+
+def _deliveries(engine: Engine, last: dt.date | None) -> Deliveries | None:
+    found = engine.rows(
+        "select cast(date as varchar), cast(score as bigint), rows_read, rows_quarantined"
+        " from ledger_deliveries where ? is null or date is null or cast(date as varchar) <= ?"
+        " order by date nulls first, delivery",
+        [last.isoformat() if last else None] * 2,
+    )
+    if not found:
+        return None
+    lowest = min(found, key=lambda row: row[1])
+    return Deliveries(
+        latest_score=int(found[-1][1]),
+        lowest_score=int(lowest[1]),
+        lowest_date=lowest[0],
+        rows_read=sum(int(row[2] or 0) for row in found),
+        rows_quarantined=sum(int(row[3] or 0) for row in found),
+    )

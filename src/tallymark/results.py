@@ -1,0 +1,260 @@
+"""What the stages return and write as JSON: plain, frozen, comparable data.
+
+Findings and incidents have one shape in every report, so that a reader, a dashboard and an
+alert route need to know it once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tallymark.config import Severity
+
+__all__ = [
+    "BuildResult",
+    "CheckResult",
+    "DeliveryReport",
+    "FailOn",
+    "Finding",
+    "Incident",
+    "Layer",
+    "MonitorResult",
+    "ReportResult",
+    "RunResult",
+    "Severity",
+    "Status",
+    "Verdict",
+    "exit_code",
+    "status_of",
+    "to_json",
+]
+
+
+class Status(enum.StrEnum):
+    """RED with an open P0 or P1, YELLOW with an open P2, else GREEN."""
+
+    GREEN = "GREEN"
+    YELLOW = "YELLOW"
+    RED = "RED"
+
+
+class Verdict(enum.StrEnum):
+    """What the gate did with a delivery, mildest first."""
+
+    PASS = "PASS"  # noqa: S105 -- a verdict, not a password
+    WARN = "WARN"
+    QUARANTINE = "QUARANTINE"
+    STOP = "STOP"
+
+
+class Layer(enum.StrEnum):
+    """The three layers of the watch."""
+
+    HEALTH = "health"
+    QUALITY = "quality"
+    BUSINESS = "business"
+
+
+class FailOn(enum.StrEnum):
+    """From which findings on a command exits with 1."""
+
+    ERROR = "error"
+    WARN = "warn"
+    NEVER = "never"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, said so that somebody can act on it.
+
+    Attributes:
+        id: Stable over days: the rule and what it is about, as ``column_renamed:client_id``.
+        layer: Health, quality or business.
+        severity: P0 to P3.
+        message: One sentence for people who do not code.
+        since: When it began, ISO 8601 UTC, as precisely as the evidence allows.
+        rule: The rule that fired (this or ``metric`` is set).
+        metric: The metric that moved.
+        date: The day it was found on, ISO 8601.
+        delivery: The delivery it concerns, if one.
+        rows: How many rows it touches, where it touches rows.
+        share: ``rows`` as a share of the delivery or population, 0 to 1.
+        evidence: Facts behind the sentence; aggregates only, never personal data.
+        fix: What to do.
+        owner: Who should.
+        query: SQL over the warehouse, or a command, that reproduces the count.
+    """
+
+    id: str
+    layer: Layer
+    severity: Severity
+    message: str
+    since: str
+    rule: str | None = None
+    metric: str | None = None
+    date: str | None = None
+    delivery: str | None = None
+    rows: int | None = None
+    share: float | None = None
+    evidence: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    fix: str = ""
+    owner: str | None = None
+    query: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Findings of one cause, open from ``since`` until the cause is gone.
+
+    Has every key of a :class:`Finding`, plus its state, the findings it groups and, where it
+    can be stated, the money at risk with its formula.
+    """
+
+    id: str
+    layer: Layer
+    severity: Severity
+    message: str
+    since: str
+    rule: str | None = None
+    metric: str | None = None
+    date: str | None = None
+    delivery: str | None = None
+    rows: int | None = None
+    share: float | None = None
+    evidence: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    fix: str = ""
+    owner: str | None = None
+    query: str | None = None
+    state: str = "open"
+    findings: Sequence[str] = ()
+    money_at_risk: Decimal | None = None
+    money_formula: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReport:
+    """The gate's judgement of one delivery; row counts add up: read = accepted + quarantined."""
+
+    delivery: str
+    date: str | None
+    version: str
+    verdict: Verdict
+    score: int
+    rows_read: int
+    rows_accepted: int
+    rows_quarantined: int
+    rows_repeated: int
+    columns: Sequence[str]
+    contract_version: str
+    first_event_at: str | None = None
+    last_event_at: str | None = None
+    findings: Sequence[Finding] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """All deliveries judged, oldest first, and the status of the worst."""
+
+    status: Status
+    deliveries: Sequence[DeliveryReport]
+    contract_version: str
+    judged_now: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """What was built: row counts by table, amounts that reconcile, files exported."""
+
+    rebuilt: bool
+    reason: str
+    tables: Mapping[str, int]
+    counted_orders: int
+    counted_revenue: Decimal
+    reconciliation: Sequence[Mapping[str, Any]]
+    exports: Sequence[Path] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorResult:
+    """The judgement of one day, knowing only what was known on that day."""
+
+    date: str
+    status: Status
+    headline: str
+    findings: Sequence[Finding]
+    incidents: Sequence[Incident]
+    layers: Mapping[str, Status] = dataclasses.field(default_factory=dict)
+    metrics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReportResult:
+    """The files the report stage wrote and the numbers its summary states."""
+
+    paths: Sequence[Path]
+    numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """All four stages of one run."""
+
+    check: CheckResult
+    build: BuildResult
+    monitor: Sequence[MonitorResult]
+    report: ReportResult | None
+    paths: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+
+
+def status_of(severities: Sequence[Severity]) -> Status:
+    """RED with a P0 or P1, YELLOW with a P2, else GREEN."""
+    if any(severity.is_error for severity in severities):
+        return Status.RED
+    if Severity.P2 in severities:
+        return Status.YELLOW
+    return Status.GREEN
+
+
+def exit_code(status: Status, fail_on: FailOn) -> int:
+    """0 when the status is good enough for ``fail_on``, else 1."""
+    if fail_on is FailOn.NEVER or status is Status.GREEN:
+        return 0
+    if fail_on is FailOn.ERROR and status is Status.YELLOW:
+        return 0
+    return 1
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value) if value != value.to_integral_value() else int(value)
+    if isinstance(value, Path):
+        return value.as_posix()
+    if isinstance(value, dt.datetime):
+        return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: getattr(value, field.name)
+            for field in dataclasses.fields(value)
+            if getattr(value, field.name) is not None
+        }
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    msg = f"{type(value).__name__} has no JSON form"
+    raise TypeError(msg)
+
+
+def to_json(value: object) -> str:
+    """Any result as JSON text: same value, same bytes; a last newline; None keys left out."""
+    return json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n"

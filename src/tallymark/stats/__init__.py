@@ -1,0 +1,1 @@
+"""Mathematics that knows no shop: intervals, predictive tails, baselines, change points."""
