@@ -170,7 +170,10 @@ class CheckResult:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """What was built: row counts by table, amounts that reconcile, files exported."""
+    """What was built: row counts by table, amounts that reconcile, files exported.
+
+    ``channel_share`` is the share of counted revenue whose last click has a known channel.
+    """
 
     rebuilt: bool
     reason: str
@@ -179,6 +182,7 @@ class BuildResult:
     counted_revenue: Decimal
     reconciliation: Sequence[Mapping[str, Any]]
     exports: Sequence[Path] = ()
+    channel_share: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,9 @@ class Day:
         self.values = rng.lognormal(4.0, 0.6, size=self.orders)
         self.landings = int(0.9 * self.sessions)
         self.referrer_rate = 0.45 * wobble(spread / 2)
-        self.channels = rng.multinomial(self.sessions, rng.dirichlet(np.array(CHANNEL_SHARES) * 800))
+        self.channels = rng.multinomial(
+            self.sessions, rng.dirichlet(np.array(CHANNEL_SHARES) * 800)
+        )
         self.devices = rng.multinomial(self.sessions, DEVICE_SHARES)
         self.payload = dict.fromkeys(("revenue", "transaction_id", "items[].item_name"), 1.0)
         self.no_channel = 0.05

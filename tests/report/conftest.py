@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tallymark.engine.base import identifier
 from tallymark.engine.duckdb import DuckEngine
@@ -241,6 +244,8 @@ def plausible(days: int = 28, per_day: int = 400, seed: int = 7) -> dict[str, li
 
 def _spoil(orders: list[dict[str, Any]], number: int) -> None:
     """Two pairs of different customers under one id, a redelivery and two tests."""
+    if len(orders) <= 120:
+        return
     for pair in ((10, 40), (70, 120)):
         for place in pair:
             orders[place] |= {"transaction_id": f"x{pair[0]}", "id_status": "id_collision"}
@@ -298,9 +303,21 @@ def INCIDENTS(since: dt.date) -> list[dict[str, Any]]:  # noqa: N802 -- reads as
             "id": "order_id_collision",
             "layer": "quality",
             "severity": "P2",
-            "message": "2 transaction ids are shared by different customers (0.3 expected by chance)",
+            "message": "2 transaction ids are shared by different customers (0.3 by chance)",
             "since": f"{since.isoformat()}T00:00:00.000Z",
             "fix": "",
             "state": "open",
         },
     ]
+
+
+@pytest.fixture(scope="session")
+def shop() -> Any:
+    """The makers of rows and warehouses above."""
+    return sys.modules[__name__]
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """The plausible shop as a whole, judged warehouse."""
+    return publish(tmp_path_factory.mktemp("full") / "warehouse", plausible(), judged())

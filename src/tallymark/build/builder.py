@@ -292,6 +292,10 @@ class Builder:
                 "select step, measure, amount_in, amount_out, difference, explained, explanation "
                 "from reconciliation order by place"
             )
+            known = engine.rows(
+                "select sum(case when channel in ('Unknown', 'Unattributed') then 0 else revenue "
+                "end), sum(revenue) from fct_attribution where model = 'last_click'"
+            )[0]
         finally:
             engine.close()
         keys = ("step", "measure", "amount_in", "amount_out", "difference", "explained",
@@ -305,6 +309,7 @@ class Builder:
             counted_revenue=Decimal(meta["counted_revenue"]),
             reconciliation=[dict(zip(keys, row, strict=True)) for row in amounts],
             exports=exports,
+            channel_share=float(known[0] / known[1]) if known[1] else None,
         )
 
 

@@ -318,7 +318,8 @@ class Warehouse:
 
     def judged_days(self) -> list[str]:
         """The days the watch has judged, oldest first, ISO 8601."""
-        return sorted(path.stem for path in (self.root / "ledger" / "days").glob("*.json"))
+        found = (self.root / "ledger" / "days").glob("*-*-*.json")
+        return sorted(path.stem for path in found)
 
     def judgement(self, day: str) -> dict[str, Any] | None:
         """What the watch said of a day (its monitoring report as JSON), or None."""

@@ -63,10 +63,10 @@ def markdown(result: MonitorResult) -> str:
 
 
 def escaped(text: object) -> str:
-    """Text from anywhere as one line that Markdown and HTML show as it is.
+    r"""Text from anywhere as one line that Markdown and HTML show as it is.
 
     >>> escaped("<b>*Ads*</b>")
-    '&lt;b&gt;\\\\*Ads\\\\*&lt;/b&gt;'
+    '&lt;b&gt;\\*Ads\\*&lt;/b&gt;'
     """
     line = " ".join(str(text).split())
     seen = "".join(one for one in line if unicodedata.category(one) not in {"Cc", "Cf", "Cs"})

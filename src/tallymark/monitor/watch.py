@@ -84,7 +84,11 @@ class Watch:
             (rule.metric or "", rule.segment) for rule in rules.rules if "=" in rule.segment
         )
         self._causes = Causes(self._active)
-        self._promotions = [_span(name.start, name.end, name.name) for name in rules.promotions]
+        self._promotions = [_span(one.start, one.end, one.name) for one in rules.promotions]
+        self._normal = self._tables.delivered.copy()
+        for one in range(self._tables.size):
+            self._normal[one] &= self._promotion(one) is None
+        self._fit = {rule.id: self._normal.copy() for rule in self._active}
         self._zone = ZoneInfo(timezone)
         self._currency = currency
         self._known: dict[int, _Day] = {}
@@ -164,6 +168,8 @@ class Watch:
         for one in range(min(day, tables.size - 1) + 1):
             if one not in self._known and tables.delivered[one]:
                 self._known[one] = self._judge_day(one)
+                for rule in self._known[one].spoiled:
+                    self._fit[rule][one] = False
         return self._known.get(day, _Day())
 
     def _judge_day(self, day: int) -> _Day:
@@ -186,18 +192,9 @@ class Watch:
 
     def _past(self, day: int, rule: MonitorRule | None = None) -> Days:
         """Days before that may be compared with: delivered, normal, and no promotion."""
-        tables = self._tables
         start = max(0, day - self._rules.baseline_days)
-        return np.array(
-            [
-                one
-                for one in range(start, min(day, tables.size))
-                if tables.delivered[one]
-                and (rule is None or rule.id not in self._known[one].spoiled)
-                and not self._promotion(one)
-            ],
-            dtype=np.int64,
-        )
+        fit = self._normal if rule is None else self._fit[rule.id]
+        return start + np.flatnonzero(fit[start : max(day, start)])
 
     def _promotion(self, day: int) -> str | None:
         date = self._tables.date(day)

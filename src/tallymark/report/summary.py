@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
-import importlib.metadata
 import importlib.resources
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tallymark import __version__
 from tallymark.config import Config
 from tallymark.engine.warehouse import Warehouse, write_atomically
 from tallymark.errors import TallymarkError
@@ -302,7 +302,8 @@ def _trouble(one: Trouble, near: dt.date | None, currency: str) -> dict[str, str
 
 
 def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:] if sentence.split(" ", maxsplit=1)[0].isalpha() else sentence
+    first = sentence.split(" ", maxsplit=1)[0]  # a name such as client_id stays as it is
+    return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence
 
 
 def _policies(orders: Orders | None, currency: str) -> list[list[str]]:
@@ -342,14 +343,7 @@ def _definitions(config: Config) -> str:
 
 def _footer(numbers: Numbers) -> list[str]:
     through = f"Data through {day(numbers.last, year=True)}" if numbers.last else "No data"
-    return [through, f"Tallymark {_version()}".strip()]
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("tallymark")
-    except importlib.metadata.PackageNotFoundError:
-        return ""  # run from a source tree that is not installed
+    return [through, f"Tallymark {__version__}"]
 
 
 # ---------------------------------------------------------------- setting the page

@@ -49,39 +49,36 @@ def mix_shift(today: Floats, history: Floats, weights: Floats, *, prior: float) 
     if total <= 0 or float(pooled.sum()) <= 0:
         return None
     expected = pooled / float(pooled.sum())
-    groups = _groups(expected, today, total)
-    if len(groups) < 2:  # noqa: PLR2004 -- one kind is no mix
+    grouping = _grouping(expected, today, total)
+    freedom = grouping.shape[1] - 1
+    if freedom < 1:
         return None
-    usual = np.array([expected[g].sum() for g in groups])
-    freedom = len(groups) - 1
+    usual = expected @ grouping
     sizes = history.sum(axis=1)
-    excess, known = 0.0, 0.0
-    for counts, size in zip(history, sizes, strict=True):
-        if size <= 1:
-            continue
-        day = np.array([counts[g].sum() for g in groups])
-        excess += (_g(day, usual * size) / freedom - 1.0) / (size - 1.0)
-        known += 1.0
+    days = history[sizes > 1] @ grouping
+    sizes = sizes[sizes > 1]
+    excess = float(np.sum((_g(days, np.outer(sizes, usual)) / freedom - 1.0) / (sizes - 1.0)))
+    known = float(len(sizes))
     correlation = (_PRIOR_DAYS * prior + max(0.0, excess)) / (_PRIOR_DAYS + known)
     dispersion = 1.0 + (total - 1.0) * correlation * (1.0 + 1.0 / max(known, 1.0))
-    now = np.array([today[g].sum() for g in groups])
-    statistic = _g(now, usual * total) / freedom / dispersion
+    statistic = float(_g(today @ grouping, usual * total)) / freedom / dispersion
     p = f_survival(float(freedom), _PRIOR_DAYS + known, statistic)
     return MixShift(p, expected, today / total, dispersion)
 
 
-def _groups(expected: Floats, today: Floats, total: float) -> list[list[int]]:
-    """Kinds common enough to stand alone, and one group of all the rest."""
-    alone = [i for i in range(len(expected)) if expected[i] * total >= _FEWEST]
-    rest = [i for i in range(len(expected)) if i not in set(alone)]
-    if rest and (expected[rest].sum() > 0 or today[rest].sum() > 0):
-        return [*([i] for i in alone), rest]
-    return [[i] for i in alone]
+def _grouping(expected: Floats, today: Floats, total: float) -> Floats:
+    """Kinds x groups, 0 or 1: kinds common enough stand alone, all the rest are one group."""
+    alone = expected * total >= _FEWEST
+    matrix = np.eye(len(expected))[:, alone]
+    if bool(np.any((expected > 0) & ~alone) or np.any((today > 0) & ~alone)):
+        matrix = np.column_stack([matrix, (~alone).astype(np.float64)])
+    return matrix
 
 
-def _g(observed: Floats, expected: Floats) -> float:
+def _g(observed: Floats, expected: Floats) -> Floats:
     """Twice the log-likelihood ratio; half an event stands in where none was ever expected."""
     expected = np.maximum(expected, 0.5)
-    seen = observed > 0
-    ratio = np.log(np.divide(observed, expected, out=np.ones_like(observed), where=seen))
-    return max(0.0, 2.0 * float(np.sum(observed * ratio - (observed - expected))))
+    ratio = np.log(np.where(observed > 0, observed / expected, 1.0))
+    terms = observed * ratio - (observed - expected)
+    found: Floats = np.maximum(0.0, 2.0 * np.sum(terms, axis=-1))
+    return found

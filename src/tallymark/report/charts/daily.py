@@ -185,7 +185,7 @@ def _revenue_line(days: list[Day], outside: set[dt.date], currency: str) -> list
     y = {
         "field": "revenue",
         "type": "quantitative",
-        "scale": {"zero": True, **({} if top else {"domain": [0, 1]})},  # type: ignore[dict-item]
+        "scale": {"zero": True, **({} if top else {"domain": [0, 1]})},
         "axis": {
             "tickCount": 4,
             "labelExpr": f"'{symbol(currency)}' + replace(format(datum.value, '~s'), 'G', 'B')",

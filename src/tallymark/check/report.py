@@ -1,0 +1,112 @@
+"""The gate's reports: for people (Markdown), for programs (JSON), for spreadsheets (CSV)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+from tallymark.engine.warehouse import write_atomically
+from tallymark.results import CheckResult, DeliveryReport, Finding, to_json
+
+__all__ = ["as_csv", "markdown", "write_reports"]
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|<>&~$])")
+_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
+_COLUMNS = (
+    "delivery", "date", "verdict", "score", "rows_read", "rows_accepted", "rows_quarantined",
+    "finding", "severity", "message", "since", "rows", "share", "fix", "owner",
+)  # fmt: skip
+
+
+def write_reports(result: CheckResult, folder: Path) -> list[Path]:
+    """Write ``dq_report.{md,json,csv}``; the same result gives the same bytes."""
+    texts = {
+        "dq_report.md": markdown(result),
+        "dq_report.json": to_json(result),
+        "dq_report.csv": as_csv(result),
+    }
+    for name, text in texts.items():
+        write_atomically(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def _escaped(text: str) -> str:
+    """Text from data, harmless in Markdown and in the HTML made of it."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+
+
+def markdown(result: CheckResult) -> str:
+    """The report for people: a line a delivery, then what is wrong and how to mend it."""
+    total = sum(one.rows_read for one in result.deliveries)
+    out = sum(one.rows_quarantined for one in result.deliveries)
+    lines = [
+        f"# Data quality: {result.status}",
+        "",
+        f"{len(result.deliveries)} deliveries, {total:,} rows: {total - out:,} accepted, "
+        f"{out:,} quarantined. Contract version {_escaped(result.contract_version)}.",
+        "",
+        "| Delivery | Verdict | Score | Rows | Quarantined | Findings |",
+        "|---|---|--:|--:|--:|---|",
+    ]
+    for one in result.deliveries:
+        counts = ", ".join(
+            f"{sum(f.severity == level for f in one.findings)} {level}"
+            for level in ("P0", "P1", "P2", "P3")
+            if any(f.severity == level for f in one.findings)
+        )
+        lines.append(
+            f"| {_escaped(one.delivery)} | {one.verdict} | {one.score} | {one.rows_read:,} "
+            f"| {one.rows_quarantined:,} | {counts or 'none'} |"
+        )
+    for one in result.deliveries:
+        if one.findings:
+            lines += _section(one)
+    lines += [
+        "",
+        "Score: 100, less 40 for each P0, 20 for each P1, 5 for each P2 and 30 times the share "
+        "of quarantined rows; a refused delivery scores 0.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _section(one: DeliveryReport) -> list[str]:
+    lines = ["", f"## {_escaped(one.delivery)}: {one.verdict}, {one.score} of 100", ""]
+    for finding in sorted(one.findings, key=lambda f: (f.severity, f.id)):
+        lines.append(f"- **{finding.severity}** {_escaped(finding.message)}")
+        lines.append(f"  - since {finding.since or 'unknown'}; rule `{_code(finding)}`")
+        if finding.fix:
+            lines.append(f"  - fix: {_escaped(finding.fix)}")
+        if finding.query:
+            lines.append(f"  - count it yourself: `{finding.query.replace('`', '')}`")
+    return lines
+
+
+def _code(finding: Finding) -> str:
+    return finding.id.replace("`", "").replace("\n", " ")
+
+
+def as_csv(result: CheckResult) -> str:
+    """One row a finding, and one for each delivery without any; safe to open in a spreadsheet."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for one in result.deliveries:
+        base = (
+            one.delivery, one.date, str(one.verdict), one.score, one.rows_read,
+            one.rows_accepted, one.rows_quarantined,
+        )  # fmt: skip
+        for f in one.findings:
+            rest = (f.id, str(f.severity), f.message, f.since, f.rows, f.share, f.fix, f.owner)
+            writer.writerow([_safe(value) for value in (*base, *rest)])
+        if not one.findings:
+            writer.writerow([_safe(value) for value in base] + [""] * 8)
+    return text.getvalue()
+
+
+def _safe(value: object) -> object:
+    if isinstance(value, str) and value.startswith(_RISKY):
+        return f"'{value}"
+    return "" if value is None else value

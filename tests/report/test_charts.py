@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tallymark.engine.warehouse import Warehouse
+from tallymark.errors import TallymarkError
+from tallymark.report import charts
+from tallymark.report.charts.frame import Chart
+from tallymark.report.numbers import ChannelCredit, Day, Numbers, compute
+
+TITLES = {"daily_revenue": "usual range", "funnel": "narrowest step", "credit": "no known channel"}
+
+
+@pytest.fixture(scope="module")
+def numbers(full: Warehouse) -> Numbers:
+    """The numbers of the plausible shop."""
+    engine = full.open(threads=1)
+    found = compute(engine, currency="EUR", through=None)
+    engine.close()
+    return found
+
+
+def _all(numbers: Numbers) -> dict[str, Chart | None]:
+    bad = frozenset({dt.date(2026, 3, 23), dt.date(2026, 3, 24)})
+    return {
+        "daily_revenue": charts.daily_revenue(numbers, bad, currency="EUR", judged=True),
+        "funnel": charts.funnel(numbers),
+        "credit": charts.credit(numbers, currency="EUR"),
+        "coverage": charts.coverage(numbers),
+        "conversion": charts.conversion(numbers),
+    }
+
+
+def test_each_chart_draws_and_says_what_it_shows(numbers: Numbers) -> None:
+    """Vega-Lite takes each specification, the same each time, and each chart says it in words."""
+    for name, chart in _all(numbers).items():
+        assert chart is not None
+        assert chart.alt
+        assert TITLES.get(name, "") in chart.title
+        json.dumps(chart.spec, allow_nan=False)
+        drawn = charts.svg(chart)
+        assert drawn is not None
+        assert drawn == charts.svg(chart)
+        root = ET.fromstring(drawn)  # noqa: S314 -- drawn here
+        assert (root.get("width"), root.get("height")) == ("244", "98"), "nothing is cut off"
+
+
+def test_drawing_does_not_follow_the_time_zone(
+    numbers: Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dates stand in UTC on every machine."""
+    chart = charts.coverage(numbers)
+    assert chart is not None
+    here = charts.svg(chart)
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    assert charts.svg(chart) == here
+    assert here is not None
+    assert ">2 Mar<" in here
+
+
+def test_credit_shows_few_channels_and_hides_no_money(numbers: Numbers) -> None:
+    """Small channels are one row together; Unknown stays; hostile names are harmless."""
+    rows = tuple(
+        ChannelCredit(channel=f"<b>{n}'\"\\ {'x' * 80}", first=Decimal(n), last=Decimal(30 - n))
+        for n in range(20)
+    )
+    none = ChannelCredit(channel="Unknown", first=Decimal(5), last=Decimal(7))
+    chart = charts.credit(
+        Numbers(
+            **{
+                name: getattr(numbers, name)
+                for name in Numbers.__dataclass_fields__
+                if name != "channels"
+            },
+            channels=(*rows, none),
+        ),
+        currency="USD",
+    )
+    assert chart.spec is not None
+    drawn = chart.spec["layer"][0]["data"]["values"]
+    assert [row["channel"] for row in drawn][-2:] == ["13 other channels", "Unknown"]
+    assert sum(row["last"] for row in drawn) == sum(30 - n for n in range(20)) + 7
+    svg = charts.svg(chart)
+    assert svg is not None
+    ET.fromstring(svg)  # noqa: S314 -- drawn here
+
+
+def test_usual_range_needs_a_week() -> None:
+    """Below seven days there is no usual range; a flat week has the spread of chance alone."""
+    days = [
+        Day(date=dt.date(2026, 1, n), revenue=Decimal(100), orders=2, sessions=50, converted=2)
+        for n in range(1, 8)
+    ]
+    assert charts.usual_range(days[:6], 30_000) is None
+    found = charts.usual_range(days, 7 * 2_500)
+    assert found == pytest.approx((100 - 1.96 * 50, 100 + 1.96 * 50))
+
+
+def test_a_broken_specification_is_an_error_of_ours() -> None:
+    """What cannot be drawn is told with the chart's name."""
+    broken = Chart(title="broken", subtitle="", alt="", spec={"mark": {"type": "no such mark"}})
+    with pytest.raises(TallymarkError, match="broken: a chart cannot be drawn"):
+        charts.svg(broken)
