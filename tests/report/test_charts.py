@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
+from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import typst
 
 from tallymark.engine.warehouse import Warehouse
 from tallymark.errors import TallymarkError
-from tallymark.report import charts
+from tallymark.report import charts, summary
+from tallymark.report.charts import frame
 from tallymark.report.charts.frame import Chart
-from tallymark.report.numbers import ChannelCredit, Day, Numbers, compute
+from tallymark.report.numbers import ChannelCredit, Day, Numbers, Rate, compute
 
 TITLES = {"daily_revenue": "usual range", "funnel": "narrowest step", "credit": "no known channel"}
 
@@ -70,17 +75,7 @@ def test_credit_shows_few_channels_and_hides_no_money(numbers: Numbers) -> None:
         for n in range(20)
     )
     none = ChannelCredit(channel="Unknown", first=Decimal(5), last=Decimal(7))
-    chart = charts.credit(
-        Numbers(
-            **{
-                name: getattr(numbers, name)
-                for name in Numbers.__dataclass_fields__
-                if name != "channels"
-            },
-            channels=(*rows, none),
-        ),
-        currency="USD",
-    )
+    chart = charts.credit(dataclasses.replace(numbers, channels=(*rows, none)), currency="USD")
     assert chart.spec is not None
     drawn = chart.spec["layer"][0]["data"]["values"]
     assert [row["channel"] for row in drawn][-2:] == ["13 other channels", "Unknown"]
@@ -93,11 +88,18 @@ def test_credit_shows_few_channels_and_hides_no_money(numbers: Numbers) -> None:
 def test_usual_range_needs_a_week() -> None:
     """Below seven days there is no usual range; a flat week has the spread of chance alone."""
     days = [
-        Day(date=dt.date(2026, 1, n), revenue=Decimal(100), orders=2, sessions=50, converted=2)
+        Day(
+            date=dt.date(2026, 1, n),
+            revenue=Decimal(100),
+            orders=1,
+            squares=2_500.0,
+            sessions=50,
+            converted=2,
+        )
         for n in range(1, 8)
     ]
-    assert charts.usual_range(days[:6], 30_000) is None
-    found = charts.usual_range(days, 7 * 2_500)
+    assert charts.usual_range(days[:6]) is None
+    found = charts.usual_range(days)
     assert found == pytest.approx((100 - 1.96 * 50, 100 + 1.96 * 50))
 
 
@@ -106,3 +108,62 @@ def test_a_broken_specification_is_an_error_of_ours() -> None:
     broken = Chart(title="broken", subtitle="", alt="", spec={"mark": {"type": "no such mark"}})
     with pytest.raises(TallymarkError, match="broken: a chart cannot be drawn"):
         charts.svg(broken)
+
+
+def _texts(node: Any, x: float = 0.0) -> Iterator[tuple[float, dict[str, Any]]]:
+    """(left end of the frame it stands in, mark) of each text of a scene graph."""
+    if isinstance(node, list):
+        for child in node:
+            yield from _texts(child, x)
+    elif isinstance(node, dict):
+        if "text" in node:
+            yield x, node
+        inside = x + (node.get("x", 0) if "items" in node else 0)
+        for child in node.values():
+            yield from _texts(child, inside)
+
+
+def _widths(texts: list[dict[str, Any]]) -> list[float]:
+    """The widths of texts as the typesetter sets them, in points."""
+    source = (
+        '#set text(font: "Inter", fallback: false)\n'
+        "#let all = json(bytes(sys.inputs.texts))\n"
+        "#context [#metadata(all.map(one => measure(text(size: one.at(0) * 1pt, "
+        "weight: one.at(1), one.at(2))).width.pt())) <widths>]"
+    )
+    asked = [[one["fontSize"], int(one.get("fontWeight", 400)), one["text"]] for one in texts]
+    found = typst.query(
+        source.encode(),
+        "<widths>",
+        field="value",
+        one=True,
+        font_paths=summary._fonts(),
+        sys_inputs={"texts": json.dumps(asked)},
+    )
+    return [float(width) for width in json.loads(found)]
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_no_word_of_a_chart_is_cut(numbers: Numbers, *, large: bool) -> None:
+    """Every text of every chart lies inside its frame, also with long names and large amounts."""
+    if large:
+        rate = Rate.of(1_214_567, 9_876_543)
+        assert numbers.sessions is not None
+        numbers = dataclasses.replace(
+            numbers,
+            sessions=dataclasses.replace(numbers.sessions, conversion=rate, purchase=rate),
+            channels=tuple(
+                ChannelCredit(channel="W" * 40, first=Decimal(n), last=Decimal(-n))
+                for n in (999_949_999, 123_456_789)
+            ),
+        )
+    for chart in _all(numbers).values():
+        assert chart is not None
+        scene = frame._converter().vegalite_to_scenegraph(chart.spec, vl_version=frame.VEGA_LITE)
+        texts = list(_texts(scene["scenegraph"], scene["origin"][0]))
+        assert len(texts) > 5
+        for (x, text), width in zip(texts, _widths([text for _, text in texts]), strict=True):
+            share = {"left": 0.0, "center": 0.5, "right": 1.0}[text.get("align", "left")]
+            left = x + text.get("x", 0) - share * min(width, text.get("limit", width))
+            assert left > -1, text
+            assert left + min(width, text.get("limit", width)) < frame.WIDTH + 1, text

@@ -54,6 +54,14 @@ def test_percent(share: float, words: str) -> None:
     assert text.percent(share) == words
 
 
+def test_ends_of_a_range_differ() -> None:
+    """A narrow interval gets the digits it needs; one without width does not look for any."""
+    assert text.percent_range(0.0078, 0.0098) == "0.78 to 0.98%"
+    assert text.percent_range(0.02282, 0.02321) == "2.28 to 2.32%"
+    assert text.percent_range(0.29, 0.44) == "29 to 44%"
+    assert text.percent_range(0.0, 0.0) == "0 to 0%"
+
+
 def test_moments() -> None:
     """Times are dated to the hour, with a year when it is another; the rest stays as it is."""
     near = dt.date(2025, 3, 8)

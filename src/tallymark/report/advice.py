@@ -54,11 +54,15 @@ def headline(numbers: Numbers, judgement: Judgement, *, currency: str) -> str:
     told = f"{money(orders.revenue.value, currency, 'short')} from {count(orders.counted, 'order')}"
     if orders.counted < FEW_ORDERS:
         return f"{told}: too few to tell channels apart"
+    return told + _trust(judgement)
+
+
+def _trust(judgement: Judgement) -> str:
     if judgement.status is None:
-        return f"{told}, on data that nobody has judged"
+        return ", on data that nobody has judged"
     if judgement.status is Status.YELLOW:
-        return f"{told}: usable with the limits below"
-    return f"{told}, on data that passed its checks"
+        return ": usable with the limits below"
+    return f", on data that passed {'the gate' if judgement.source == 'gate' else 'its checks'}"
 
 
 def _alarm(judgement: Judgement, blind: str, currency: str) -> str:
@@ -118,7 +122,7 @@ def _state(judgement: Judgement, near: dt.date | None) -> list[tuple[str, bool]]
     return [
         (count(len(open_errors), "error is", "errors are") + " open", True),
         (
-            f"; the worst, since {moment(worst.since, near)}: {_ended(shown(worst.message, 90))}",
+            f"; the worst, since {moment(worst.since, near)}: {_ended(shown(worst.message, 80))}",
             False,
         ),
     ]
@@ -294,6 +298,11 @@ def _small(numbers: Numbers) -> tuple[str, str] | None:
 
 def _outside(numbers: Numbers) -> tuple[str, str]:
     parts = []
+    if numbers.orders and numbers.orders.other_currencies:
+        parts.append(
+            f"{count(numbers.orders.other_currencies, 'order')} in other currencies added at face"
+            " value"
+        )
     if numbers.sessions and numbers.sessions.outside:
         parts.append(
             f"{count(numbers.sessions.outside, 'session')} of bots and internal traffic in no rate"
@@ -305,11 +314,7 @@ def _outside(numbers: Numbers) -> tuple[str, str]:
         parts.append(
             count(numbers.deliveries.rows_quarantined, "row is", "rows are") + " in quarantine"
         )
-    if numbers.orders and numbers.orders.other_currencies:
-        parts.append(
-            f"{count(numbers.orders.other_currencies, 'order')} in other currencies added at face"
-            " value"
-        )
     if numbers.identity_coverage is None:
         parts.append("coverage and quarantine are not in the exported tables")
-    return "Outside the numbers.", "; ".join(parts) + "." if parts else "Nothing was set aside."
+    words = "; ".join(parts) or "nothing was set aside"
+    return "Outside the numbers.", f"{words[0].upper()}{words[1:]}."

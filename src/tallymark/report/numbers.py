@@ -72,13 +72,19 @@ class Money:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """One date: counted revenue, the squares its chance spread needs, sessions that bought."""
+    """One date: counted revenue, the sum of its orders' squared values, sessions that bought."""
 
     date: dt.date
     revenue: Decimal
     orders: int
+    squares: float
     sessions: int
     converted: int
+
+    @classmethod
+    def empty(cls, date: dt.date) -> Day:
+        """A date on which nothing happened."""
+        return cls(date=date, revenue=Decimal(0), orders=0, squares=0.0, sessions=0, converted=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +113,6 @@ class Orders:
     unseen_checkout: int
     unseen_checkout_revenue: Decimal
     other_currencies: int
-    squares: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +280,6 @@ def _orders(engine: Engine, currency: str) -> Orders:
         unseen_checkout=int(unseen),
         unseen_checkout_revenue=Decimal(unseen_revenue),
         other_currencies=int(foreign),
-        squares=sum(amount * amount for amount in amounts),
     )
 
 
@@ -319,7 +323,8 @@ def _days(engine: Engine) -> tuple[Day, ...]:
     found = engine.rows(
         """
         with sold as (
-            select date, sum(revenue) as revenue, count(*) as orders
+            select date, sum(revenue) as revenue, count(*) as orders,
+                sum(cast(revenue as double) * cast(revenue as double)) as squares
             from report_orders where is_counted group by 1
         ), seen as (
             select date, count(*) as sessions, count(case when orders > 0 then 1 end) as converted
@@ -327,7 +332,7 @@ def _days(engine: Engine) -> tuple[Day, ...]:
         ), every as (
             select date from report_orders union select date from report_sessions
         )
-        select e.date, coalesce(o.revenue, 0), coalesce(o.orders, 0),
+        select e.date, coalesce(o.revenue, 0), coalesce(o.orders, 0), coalesce(o.squares, 0),
             coalesce(s.sessions, 0), coalesce(s.converted, 0)
         from every as e
         left join sold as o on e.date = o.date
@@ -337,7 +342,14 @@ def _days(engine: Engine) -> tuple[Day, ...]:
         """
     )
     return tuple(
-        Day(date=row[0], revenue=Decimal(row[1]), orders=row[2], sessions=row[3], converted=row[4])
+        Day(
+            date=row[0],
+            revenue=Decimal(row[1]),
+            orders=row[2],
+            squares=round(float(row[3]), 4),  # the order in which a sum is made must not show
+            sessions=row[4],
+            converted=row[5],
+        )
         for row in found
     )
 

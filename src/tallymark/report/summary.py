@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 import importlib.resources
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from tallymark.report.text import (
     percent_range,
     period,
     shown,
+    symbol,
 )
 from tallymark.results import ReportResult, Status
 
@@ -114,7 +116,7 @@ def _page(numbers: Numbers, judgement: Judgement, config: Config) -> dict[str, A
         "charts": [_drawn(chart) for chart in _charts(numbers, judgement, currency)],
         "broke": _broke(judgement, numbers.last, currency),
         "advice": [
-            {"action": shown(one.action), "amount": one.amount, "basis": shown(one.basis)}
+            {"action": _capital(shown(one.action)), "amount": one.amount, "basis": shown(one.basis)}
             for one in recommendations(numbers, judgement, currency=currency)
         ],
         "caveats": [list(one) for one in caveats(numbers, currency=currency)],
@@ -252,10 +254,12 @@ def _no_channel_tile(numbers: Numbers, currency: str) -> dict[str, Any]:
 
 def _data_tile(numbers: Numbers, judgement: Judgement) -> dict[str, Any]:
     status = judgement.status.value if judgement.status else "NONE"
-    value = status if judgement.status else "not judged"
+    value = status if judgement.status else _DASH
     deliveries = numbers.deliveries
     if deliveries is None:
-        return _tile("Data status", value, "no delivery score", "in these tables", tone=status)
+        return _tile(
+            "Data status", value, "no judgement and no", "score in these tables", tone=status
+        )
     when = f" ({moment(deliveries.lowest_date, numbers.last)})" if deliveries.lowest_date else ""
     return _tile(
         "Data status",
@@ -310,15 +314,17 @@ def _policies(orders: Orders | None, currency: str) -> list[list[str]]:
     if orders is None:
         return []
     ours = orders.policies["ours"]
-    names = {"ours": "Ours (counted)", "all": "All rows"}
-    rows = []
+    names = {"all": "All rows"}
+    rows = [["Policy", f"Revenue, {currency}", "Against ours"]]
     for name, amount in orders.policies.items():
         gap = amount - ours
-        sign = "+" if gap > 0 else ""
-        against = _DASH if name == "ours" else f"{sign}{money(gap, currency, 'exact')}"
-        label = names.get(name, name.capitalize())
-        rows.append([label, money(amount, currency, "exact"), against])
+        against = _DASH if name == "ours" else ("+" if gap > 0 else "") + _plain(gap, currency)
+        rows.append([names.get(name, name.capitalize()), _plain(amount, currency), against])
     return rows
+
+
+def _plain(amount: Decimal, currency: str) -> str:
+    return money(amount, currency, "exact").replace(symbol(currency), "")
 
 
 def _aside(orders: Orders | None) -> str:

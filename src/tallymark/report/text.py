@@ -50,6 +50,7 @@ _SYMBOLS = {
 _NO_MINOR_UNIT = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"})
 _STEPS = ((Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "k"))
 _MINUS = "−"
+_MOST_PLACES = 4
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"  # strftime would follow the locale
 
 
@@ -201,8 +202,14 @@ def percent(share: float) -> str:
 
 
 def percent_range(low: float, high: float) -> str:
-    """``0.68 to 0.85%``, both ends with the digits of the lower, at least two."""
+    """Both ends with as many digits as tell them apart, two at least.
+
+    >>> percent_range(0.0068, 0.0085), percent_range(0.0228, 0.0231)
+    ('0.68 to 0.85%', '2.28 to 2.31%')
+    """
     places = max(_places(high), 1 if _places(low) else 0)
+    while low < high and places < _MOST_PLACES and (high - low) * 100 < 2 * 10.0**-places:
+        places += 1
     return f"{low * 100:.{places}f} to {high * 100:.{places}f}%"
 
 

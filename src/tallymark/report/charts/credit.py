@@ -7,9 +7,18 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from tallymark.report.charts.frame import BLUE, INK, ORANGE, RED, Chart, framed
+from tallymark.report.charts.frame import (
+    BLUE,
+    INK,
+    ORANGE,
+    RED,
+    Chart,
+    framed,
+    money_marks,
+    room_for_words,
+)
 from tallymark.report.numbers import NO_CHANNEL, ChannelCredit, Numbers
-from tallymark.report.text import money, percent, shorten, shown, symbol
+from tallymark.report.text import money, percent, shorten, shown
 
 __all__ = ["credit"]
 
@@ -92,12 +101,12 @@ def _dumbbells(values: list[dict[str, Any]], currency: str) -> list[dict[str, An
             "labelColor": {"condition": {"test": none, "value": RED}, "value": INK},
         },
     }
-    scale = {"domain": [least, top * 1.5], "nice": False}
+    room = room_for_words(
+        max(len(value["channel"]) for value in values), max(len(value["label"]) for value in values)
+    )
+    scale = {"domain": [least - top / 40, top * room], "nice": False}
     ticks = _ticks(top)
-    axis = {
-        "values": ticks,
-        "labelExpr": f"'{symbol(currency)}' + replace(format(datum.value, '~s'), 'G', 'B')",
-    }
+    axis = {"values": ticks, "labelExpr": money_marks(currency)}
     x = {"type": "quantitative", "scale": scale, "axis": axis}
     dot = {"type": "point", "opacity": 1, "size": 24}
     layers: list[dict[str, Any]] = [

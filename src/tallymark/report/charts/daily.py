@@ -6,7 +6,6 @@ import datetime as dt
 import math
 import statistics
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from tallymark.report.charts.frame import (
@@ -19,54 +18,55 @@ from tallymark.report.charts.frame import (
     dates,
     framed,
     midnight,
+    money_marks,
     shares,
     span,
     utc,
 )
 from tallymark.report.numbers import Coverage, Day, Numbers
-from tallymark.report.text import count, day, money, percent, symbol
+from tallymark.report.text import count, day, money, percent
 from tallymark.stats.intervals import wilson
 from tallymark.stats.resampling import Interval
 
 __all__ = ["conversion", "coverage", "daily_revenue", "usual_range"]
 
+LONGEST_GAP = 31  # days without data inside one chart
 FEWEST_DAYS = 7  # for a usual range
 NORMAL_95 = 1.96
 PALE_MARK, ALARM = "#a9c0df", "#d98b84"  # deeper than their areas, to be seen as a dot
 ROBUST = 1.4826  # a median absolute deviation as a standard deviation
 
 
-def usual_range(days: Sequence[Day], squares: float) -> Interval | None:
-    """Where 95 % of days would fall if nothing but chance were at work.
+def usual_range(days: Sequence[Day]) -> Interval | None:
+    """Where 95 % of days would fall if nothing but chance were at work; None below a week.
 
     The median day, give or take 1.96 times the larger of two spreads: that of orders arriving at
     random (Poisson arrivals, each worth what an order was worth) and the robust spread seen.
-
-    Args:
-        days: Consecutive days.
-        squares: The sum of the squared values of their orders.
     """
     if len(days) < FEWEST_DAYS:
         return None
     revenue = [float(one.revenue) for one in days]
     middle = statistics.median(revenue)
     seen = ROBUST * statistics.median(abs(value - middle) for value in revenue)
-    half = NORMAL_95 * max(math.sqrt(squares / len(days)), seen)
+    chance = math.sqrt(sum(one.squares for one in days) / len(days))
+    half = NORMAL_95 * max(chance, seen)
     return Interval(max(0.0, middle - half), middle + half)
 
 
 def _consecutive(numbers: Numbers) -> list[Day]:
-    """The last year at most, with every date in it; a date without data is a day of zero."""
+    """Every date of the last year at most; a date without data is a day of nothing.
+
+    What lies before a gap of more than a month (a wrong clock, an old test) is not drawn.
+    """
     if not numbers.days:
         return []
     known = {one.date: one for one in numbers.days}
-    last = numbers.days[-1].date
-    first = max(numbers.days[0].date, last - dt.timedelta(days=LONGEST_CHART - 1))
-    nothing = {"revenue": Decimal(0), "orders": 0, "sessions": 0, "converted": 0}
-    return [
-        known.get(date) or Day(date=date, **nothing)  # type: ignore[arg-type]
-        for date in span(first, last)
-    ]
+    last = first = numbers.days[-1].date
+    for date in sorted(known, reverse=True):
+        if (first - date).days > LONGEST_GAP or (last - date).days >= LONGEST_CHART:
+            break
+        first = date
+    return [known.get(date) or Day.empty(date) for date in span(first, last)]
 
 
 def daily_revenue(
@@ -78,7 +78,7 @@ def daily_revenue(
         return Chart(
             title="Revenue by day", subtitle="No order or session yet.", alt="No data.", spec=None
         )
-    usual = usual_range(days, numbers.orders.squares)
+    usual = usual_range(days)
     outside = [one for one in days if usual and not usual.low <= float(one.revenue) <= usual.high]
     marked = [one.date for one in days if one.date in bad_days]
     layers = _bad_stripes(marked, days)
@@ -114,8 +114,8 @@ def _revenue_title(days: list[Day], outside: list[Day], usual: Interval | None) 
     if not outside:
         return "No day left its usual range"
     if len(outside) == 1:
-        where = "below" if float(outside[0].revenue) < usual.low else "above"
-        return f"{day(outside[0].date)} fell {where} the usual range"
+        moved = "fell below" if float(outside[0].revenue) < usual.low else "rose above"
+        return f"{day(outside[0].date)} {moved} its usual range"
     return f"{len(outside)} of {len(days)} days left the usual range"
 
 
@@ -185,10 +185,10 @@ def _revenue_line(days: list[Day], outside: set[dt.date], currency: str) -> list
     y = {
         "field": "revenue",
         "type": "quantitative",
-        "scale": {"zero": True, **({} if top else {"domain": [0, 1]})},
+        "scale": {"zero": True} if top else {"domain": [0, 1]},
         "axis": {
-            "tickCount": 4,
-            "labelExpr": f"'{symbol(currency)}' + replace(format(datum.value, '~s'), 'G', 'B')",
+            "labelExpr": money_marks(currency),
+            **({"tickCount": 4} if top else {"values": [0]}),
         },
     }
     points = {
@@ -299,7 +299,9 @@ def conversion(numbers: Numbers) -> Chart:
             "encoding": {"x": x, "y": {"field": "share", **y}},
         },
     ]
-    agree = f"Conversion left its average on {apart} of {len(days)} days"
+    agree = "No day's conversion left its average"
+    if apart:
+        agree = f"Conversion left its average on {apart} of {len(days)} days"
     return Chart(
         title=agree,
         subtitle="Session conversion by day, 95% Wilson interval",

@@ -11,15 +11,31 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallymark.errors import TallymarkError
+from tallymark.report.text import symbol
 
-__all__ = ["Chart", "dates", "framed", "midnight", "shares", "span", "svg", "utc"]
+__all__ = [
+    "Chart",
+    "dates",
+    "framed",
+    "midnight",
+    "money_marks",
+    "room_for_words",
+    "shares",
+    "span",
+    "svg",
+    "utc",
+]
 
 VEGA_LITE = "6.1"
 INK, MUTED, GRID = "#18212f", "#5a6575", "#e4e8ee"
 BLUE, ORANGE, RED, PALE, TRACK = "#1f4e8c", "#c26a10", "#b3261e", "#dfe8f4", "#f0f2f6"
 WIDTH, HEIGHT = 244, 98  # points on the page: text in a chart keeps its size in print
+AXIS_WORDS = 96  # points, the longest label of an axis
 LONGEST_CHART = 366  # days; a wrong clock must not stretch the axis over decades
 MARKED_DAYS = 45  # with more days than this a dot a day is a blot
+LETTER = 3.6  # points, the width to allow a character of a chart's text
+MARGIN = 12  # points, around labels
+MOST_ROOM = 4
 _DATE_MARKS = 6
 
 
@@ -60,7 +76,7 @@ def framed(layers: list[dict[str, Any]], height: int = HEIGHT) -> dict[str, Any]
                 "labelFont": "Inter",
                 "labelFontSize": 7.2,
                 "labelColor": MUTED,
-                "labelLimit": 96,
+                "labelLimit": AXIS_WORDS,
                 "labelPadding": 3,
                 "grid": True,
                 "gridColor": GRID,
@@ -108,6 +124,24 @@ def midnight(date: dt.date) -> str:
 def span(first: dt.date, last: dt.date) -> list[dt.date]:
     """Every date from the first to the last."""
     return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def money_marks(currency: str) -> str:
+    """The Vega expression of an axis of amounts: ``$500``, ``$1.5k``."""
+    large = "replace(format(datum.value, '~s'), 'G', 'B')"
+    text = f"abs(datum.value) >= 1000 ? {large} : format(datum.value, '~g')"
+    return f"'{symbol(currency)}' + ({text})"
+
+
+def room_for_words(names: int, words: int) -> float:
+    """How many times its largest value an axis must reach so that words fit to the right of it.
+
+    Args:
+        names: The longest label of the other axis, in characters.
+        words: The longest words to the right, in characters.
+    """
+    plot = WIDTH - min(AXIS_WORDS, LETTER * names) - MARGIN
+    return plot / max(plot / MOST_ROOM, plot - LETTER * words - MARGIN)
 
 
 def shares(top: float = 1.0) -> dict[str, Any]:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from tallymark.report.charts.frame import BLUE, INK, MUTED, TRACK, Chart, framed, shares
+from tallymark.report.charts.frame import (
+    BLUE,
+    INK,
+    MUTED,
+    TRACK,
+    Chart,
+    framed,
+    room_for_words,
+    shares,
+)
 from tallymark.report.numbers import Numbers, Rate
 from tallymark.report.text import percent, percent_range
 
 __all__ = ["funnel"]
+
+GAP = 0.05  # between a full bar and the words beside it
 
 
 def funnel(numbers: Numbers) -> Chart:
@@ -49,13 +60,20 @@ def _funnel_title(steps: tuple[tuple[str, Rate], ...]) -> str:
 
 def _step(name: str, rate: Rate) -> dict[str, Any]:
     if rate.value is None or rate.interval is None:
-        return {"step": name, "share": 0, "low": 0, "high": 0, "label": "none to count"}
+        return {
+            "step": name,
+            "share": 0,
+            "low": 0,
+            "high": 0,
+            "label": "none to count",
+            "counts": "",
+        }
     return {
         "step": name,
         "share": rate.value,
         "low": rate.interval.low,
         "high": rate.interval.high,
-        "label": f"{percent(rate.value)}  ({percent_range(rate.interval.low, rate.interval.high)})",
+        "label": f"{percent(rate.value)} ({percent_range(*rate.interval).removesuffix('%')})",
         "counts": f"{rate.numerator:,} of {rate.denominator:,}",
     }
 
@@ -68,7 +86,9 @@ def _bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         "axis": {"grid": False, "labelColor": INK},
         "scale": {"paddingInner": 0.42, "paddingOuter": 0.2},
     }
-    top = 1.78  # the right part of the plot holds the words
+    names = max(len(row["step"]) for row in rows)
+    letters = max(len(row[part]) for row in rows for part in ("label", "counts"))
+    top = room_for_words(names, letters) * (1 + GAP)
     x = {
         "field": "share",
         "type": "quantitative",
@@ -97,7 +117,7 @@ def _bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     "mark": {**words, "dy": -4, "fontWeight": 600},
                     "encoding": {
                         "y": y,
-                        "x": {"datum": 1.05, "type": "quantitative"},
+                        "x": {"datum": 1 + GAP, "type": "quantitative"},
                         "text": {"field": "label"},
                     },
                 },
@@ -105,7 +125,7 @@ def _bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     "mark": {**words, "dy": 5, "color": MUTED, "fontSize": 6.8},
                     "encoding": {
                         "y": y,
-                        "x": {"datum": 1.05, "type": "quantitative"},
+                        "x": {"datum": 1 + GAP, "type": "quantitative"},
                         "text": {"field": "counts"},
                     },
                 },
