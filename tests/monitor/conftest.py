@@ -107,7 +107,7 @@ class Shop:
         """The tables of a warehouse."""
         engine = DuckEngine(threads=1)
         keys, rows = list(self.daily), list(self.daily.values())
-        spec = {
+        spec: dict[str, tuple[str, list[Any]]] = {
             "date": ("date", [key[0] for key in keys]),
             "metric": ("varchar", [key[1] for key in keys]),
             "segment": ("varchar", [key[2] for key in keys]),

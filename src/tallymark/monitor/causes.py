@@ -19,16 +19,22 @@ ROWS = "rows"  # whole hours or deliveries; depends_on names it
 _EVENT = "purchase."
 # What a finding of the gate is about, beyond the name after the colon in its id.
 _ABOUT = {
+    "agent_missing": ("user_agent",),
+    "broken_row": ("quarantined_share",),
+    "client_missing": ("client_id",),
     "delivery_missing": (ROWS,),
     "delivery_shrunken": (ROWS,),
-    "double_fired": ("double_fired_share",),
-    "double_fired_views": ("double_fired_share",),
+    "event_name_missing": ("quarantined_share",),
     "hours_missing": (ROWS,),
-    "null_client": ("client_id",),
-    "zero_orders": (),
+    "order_without_id": ("purchase.transaction_id",),
+    "order_without_revenue": ("purchase.revenue",),
+    "repeated_rows": ("repeated_share",),
+    "same_bytes": (ROWS,),
+    "time_unparseable": ("quarantined_share",),
 }
 _SCHEMA = ("column_", "payload_field_lost")
-_ROWS_KINDS = ("delivery_", "file_", "hours_missing")
+_ROWS_KINDS = ("delivery_missing", "file_", "hours_missing")
+_QUALITY, _GATE, _BUSINESS = 100, 200, 300  # ranks; metrics add how deep they lie
 _EVIDENCE_KEYS = ("column", "role", "field")
 
 
@@ -108,16 +114,20 @@ class Causes:
         return bool(self.about(finding) & needs)
 
     def rank(self, finding: Finding) -> int:
-        """Lower explains higher: rows, schema, other facts, quality, then down the funnel."""
+        """Lower explains higher: rows, schema, quality metrics, other facts, down the funnel.
+
+        What the gate counts in a delivery (``client_missing``) says no more than the metric that
+        dates it to the hour (``identity_coverage``), so the metric goes first.
+        """
         kind = kind_of(finding)
         if kind.startswith(_ROWS_KINDS):
             return 0
         if kind.startswith(_SCHEMA):
             return 1
         if finding.metric is None:
-            return 2
+            return _GATE
         depth = len(self.rests_on(finding.metric) & set(self._direct))
-        return (3 if finding.layer is not Layer.BUSINESS else 100) + depth
+        return (_QUALITY if finding.layer is not Layer.BUSINESS else _BUSINESS) + depth
 
 
 def groups(findings: Sequence[Finding], causes: Causes) -> Mapping[str, list[Finding]]:

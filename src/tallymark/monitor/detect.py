@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ MONEY_SHARE_WEIGHT = 0.5  # orders differ in value: a share of revenue rests on 
 # Shares of money: judged as a share of so many orders.
 PER_ORDER = {"no_channel_revenue_share": "orders"}
 _ZERO_MONEY = 0.01  # no revenue although there are orders: judged as this part of the usual
+_FEWEST_FREEDOM = 3.0  # degrees of freedom with which a t still has a variance
 _POWER = 0.84  # the standard normal lies below it four times out of five
 _MISTAKES = 0.05  # intervals in reports hold 95 % of normal days
 
@@ -247,6 +249,8 @@ def _money(
         np.nan_to_num(counts[usable], nan=1.0) if is_mean and counts is not None else None,
         float(series.denominator[day]) if is_mean else 0.0,
     )
+    # a sum of few orders strays further than its logarithm's spread tells: heavier tails
+    base = dataclasses.replace(base, freedom=min(base.freedom, max(typical, _FEWEST_FREEDOM)))
     observed = float(series.value[day])
     if observed <= 0 and not is_mean and orders is not None and orders.value[day] == 0:
         tails = _nothing_sold(orders, day, usable)

@@ -16,9 +16,8 @@ __all__ = ["EXPORTS", "LOST", "derive"]
 EXPORTS = frozenset({"fct_sessions", "fct_orders", "fct_attribution"})
 
 LOST = (
-    "only exported tables are here: freshness and missing hours, the gate's findings, quarantined "
-    "and repeated rows, and the coverage of client ids, referrers and payload fields "
-    "could not be checked"
+    "only exported tables are here: missing hours, the gate's findings, quarantined and repeated "
+    "rows, and the coverage of client ids, referrers and payload fields could not be checked"
 )
 
 _METRICS = """

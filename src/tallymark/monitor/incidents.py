@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tallymark.monitor.causes import Causes, groups, kind_of
 from tallymark.monitor.detect import Judged, Learning
 from tallymark.monitor.numbers import plain
-from tallymark.monitor.onset import usual_hours
+from tallymark.monitor.onset import PROFILE_DAYS, usual_hours
 from tallymark.monitor.tables import Tables
-from tallymark.monitor.words import moment, money, number, parse
+from tallymark.monitor.words import moment, money, number, parse, percent
 from tallymark.results import Finding, Incident, Status
 
 __all__ = ["headline", "incidents_of"]
@@ -23,7 +23,6 @@ Risk = tuple[Decimal, str]
 
 _CENT = Decimal("0.01")
 _NAMED = 4  # further findings named in an incident's message
-_NO_CHANNEL = frozenset({"client_id", "referrer"})
 _SALES = frozenset({"orders", "revenue", "conversion_rate", "purchase_rate", "checkout_rate",
                     "cart_rate", "sessions", "aov"})  # fmt: skip
 
@@ -53,9 +52,11 @@ def _incident(
     currency: str,
 ) -> Incident:
     root, rest = members[0], members[1:]
-    # what the gate or a missing hour dates exactly is not made earlier by a metric's drift
+    # what the gate or a missing hour dates exactly is not made earlier by a metric's drift; and
+    # a metric dated to the hour is not made earlier by the gate, which knows only deliveries
     exact = root.metric is None or kind_of(root) == "hours_missing"
-    since = root.since if exact else min(one.since for one in members)
+    dated = [one.since for one in members if one.metric is not None]
+    since = root.since if exact else min(dated)
     message = root.message.rstrip(". ")
     if rest:
         names = ", ".join(one.id for one in rest[:_NAMED])
@@ -146,9 +147,10 @@ def _risk(
         total = _sum(tables, "revenue", days)
         text = "revenue of the days since: its customers are known only because the rename is read"
         return _priced(total, text, currency)
-    if causes.about(root) & _NO_CHANNEL:
-        total = _sum(tables, "no_channel_revenue_share", days)
-        return _priced(total, "revenue since whose channel is Unknown or Unattributed", currency)
+    if root.metric == "identity_coverage":
+        return _without_id(root, tables, days, currency)
+    if "referrer" in causes.about(root) and root.evidence.get("direction") != "up":
+        return _without_channel(tables, days, currency)
     if any(one.metric in _SALES for one in members):
         return _shortfall(members, tables, day, past, currency)
     return None
@@ -174,6 +176,31 @@ def _lost_hours(root: Finding, tables: Tables, past: Days, currency: str) -> Ris
         return None
     lost = float(sum(usual[int(hour)] for hour in hours))
     return _priced(lost, "mean revenue of those hours on the comparable days before", currency)
+
+
+def _without_id(root: Finding, tables: Tables, days: Days, currency: str) -> Risk | None:
+    """Revenue of each day, in proportion to the rows that lost their client id."""
+    coverage, revenue = tables.get("identity_coverage"), tables.get("revenue")
+    usual = root.evidence.get("expected")
+    if coverage is None or revenue is None or usual is None:
+        return None
+    lost = np.clip(float(usual) - coverage.value[days], 0.0, 1.0)
+    total = float(np.nansum(revenue.value[days] * lost))
+    text = "revenue since, times the share of rows that lost their client id"
+    return _priced(total, text, currency)
+
+
+def _without_channel(tables: Tables, days: Days, currency: str) -> Risk | None:
+    """Revenue without a channel, beyond what was usual in the weeks before."""
+    series = tables.get("no_channel_revenue_share")
+    if series is None or len(days) == 0:
+        return None
+    before = np.arange(max(0, int(days[0]) - PROFILE_DAYS), int(days[0]))
+    sold = float(np.nansum(series.denominator[before]))
+    usual = float(np.nansum(series.numerator[before])) / sold if sold > 0 else 0.0
+    now = float(np.nansum(series.numerator[days] - usual * series.denominator[days]))
+    text = f"revenue since that is Unknown or Unattributed, beyond the usual {percent(usual)}"
+    return _priced(now, text, currency)
 
 
 def _usual_revenue(tables: Tables, past: Days) -> float | None:

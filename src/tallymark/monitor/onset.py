@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tallymark.monitor.tables import HOURS, Tables
 from tallymark.stats.changes import changed_stretch
 
-__all__ = ["ERROR_HOURS", "Gap", "missing_hours", "onset", "usual_hours"]
+__all__ = ["ERROR_HOURS", "PROFILE_DAYS", "Gap", "missing_hours", "onset", "usual_hours"]
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.int64]
