@@ -18,10 +18,11 @@ from tallymark.check.quarantine import Quarantine
 from tallymark.check.rules import Hit, finding, judge
 from tallymark.config import Action, CheckRule, CheckRules, Config, Contract, Severity, fingerprint
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.engine.warehouse import Warehouse
+from tallymark.engine.warehouse import Warehouse, file_digest
+from tallymark.errors import InputError
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.header import Broken, Head, read_head
-from tallymark.ingest.landing import Landed, land, scan_bytes
+from tallymark.ingest.landing import Landed, land
 from tallymark.results import (
     CheckResult,
     DeliveryReport,
@@ -34,7 +35,7 @@ from tallymark.results import (
 
 __all__ = ["Gate", "score_of", "summarise"]
 
-LANDING_VERSION = "1"  # raised whenever the same bytes would land differently
+LANDING_VERSION = "2"  # raised whenever the same bytes would land differently
 _PENALTY = {Severity.P0: 40, Severity.P1: 20, Severity.P2: 5, Severity.P3: 0}
 _QUARANTINE_PENALTY = 30
 Entry = dict[str, Any]
@@ -101,31 +102,30 @@ class Gate:
         return self.warehouse.deliveries() if self.warehouse is not None else []
 
     def _judge_once(self, delivery: Delivery, known: Entry | None) -> tuple[Entry, bool]:
-        version, newlines, ended = scan_bytes(delivery.path)
+        try:
+            version = file_digest(delivery.path)
+        except OSError as error:
+            raise InputError(
+                f"cannot be read: {error.strerror}",
+                where=str(delivery.path),
+                fix="see to its permissions, or leave it out of --input",
+            ) from error
         if known is not None and self._still_good(known, version):
             return known, False
-        plain = delivery.format == "csv" and delivery.compression is None
         engine = self.engine.cursor()
         try:
-            return self._judge(engine, delivery, version, newlines if plain else None, ended), True
+            return self._judge(engine, delivery, version), True
         finally:
             engine.close()
 
     def _still_good(self, known: Entry, version: str) -> bool:
-        if (known["version"], known["fingerprint"]) != (version, self.fingerprint):
+        if known["version"] != version or known["fingerprint"] != self.fingerprint:
             return False
         if self.warehouse is None or known["file"] is None:
             return True
         return (self.warehouse.root / known["file"]).is_file()
 
-    def _judge(
-        self,
-        engine: DuckEngine,
-        delivery: Delivery,
-        version: str,
-        newlines: int | None,
-        ended: bool,  # noqa: FBT001 -- passed on from one scan of the bytes
-    ) -> Entry:
+    def _judge(self, engine: DuckEngine, delivery: Delivery, version: str) -> Entry:
         base: Entry = {
             "delivery": delivery.key,
             "date": str(delivery.date) if delivery.date else None,
@@ -142,8 +142,7 @@ class Gate:
                 )
             landed = land(
                 engine, delivery, head, mapping=columns.roles, contract=self.contract,
-                timezone=self.config.shop.timezone, scratch=self.scratch, newlines=newlines,
-                ends_with_newline=ended,
+                timezone=self.config.shop.timezone, scratch=self.scratch,
             )  # fmt: skip
         except Broken as broken:
             return self._refused(delivery, base, broken)

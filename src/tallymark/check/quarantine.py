@@ -11,9 +11,9 @@ from pathlib import Path
 from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import write_atomically
-from tallymark.ingest.careful import open_text
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.landing import REJECTED, Fault, Landed
+from tallymark.ingest.unpack import open_text
 from tallymark.results import Finding, to_json
 
 __all__ = ["Quarantine"]

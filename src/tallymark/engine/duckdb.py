@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from tallymark.errors import InputError, ModelError
 
 __all__ = ["DuckEngine"]
 
-_OUT_OF_MEMORY = re.compile(r"out of memory|memory limit", re.IGNORECASE)
+_OF_A_SESSION = frozenset({"enable_progress_bar"})
 
 
 class DuckEngine:
@@ -51,7 +50,9 @@ class DuckEngine:
         if spill is not None:
             settings["temp_directory"] = spill.as_posix()
         for name, value in settings.items():
-            self.connection.execute(f"set {name} = {literal(value)}")
+            # Globally where that can be: a cursor would not inherit what a session has set.
+            scope = "" if name in _OF_A_SESSION else "global "
+            self.connection.execute(f"set {scope}{name} = {literal(value)}")
 
     def cursor(self) -> DuckEngine:
         """A second connection to the same data, for another thread."""
@@ -68,13 +69,11 @@ class DuckEngine:
     def _run(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         try:
             return self.connection.execute(sql, list(parameters))
-        except duckdb.Error as error:
-            if _OUT_OF_MEMORY.search(str(error)):
-                raise InputError(
-                    "the work does not fit into the memory limit",
-                    fix="raise engine.memory_limit in tallymark.yml",
-                ) from error
-            raise
+        except duckdb.OutOfMemoryException as error:
+            raise InputError(
+                "the work does not fit into the memory limit",
+                fix="raise engine.memory_limit in tallymark.yml",
+            ) from error
 
     def columns(self, relation: str) -> list[tuple[str, str]]:
         """(name, type) of each column of a table or view."""

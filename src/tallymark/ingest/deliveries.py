@@ -24,7 +24,8 @@ ENDINGS: dict[str, tuple[Format, str | None]] = {
     ".ndjson": ("jsonl", None),
     ".parquet": ("parquet", None),
 }
-_DATE = re.compile(r"(?<!\d)(\d{4})[-_]?(\d{2})[-_]?(\d{2})(?!\d)")
+# A time of day may follow without a mark between, as in 20250131093000.
+_DATE = re.compile(r"(?<!\d)(\d{4})[-_./]?(\d{2})[-_./]?(\d{2})(?=(?:\d{4}(?:\d{2})?)?(?!\d))")
 _SHOWN = 5
 
 
@@ -48,7 +49,7 @@ class Delivery:
 
 
 def date_in_name(name: str) -> dt.date | None:
-    """The last valid date in a path, as 20250131, 2025-01-31 or 2025_01_31."""
+    """The last valid date in a path, as 20250131, 2025-01-31, 2025_01_31 or 2025/01/31."""
     for year, month, day in reversed(_DATE.findall(name)):
         try:
             return dt.date(int(year), int(month), int(day))
@@ -61,20 +62,20 @@ def find_deliveries(source: str | Path) -> list[Delivery]:
     """The deliveries of a folder, a file or a pattern such as ``raw/*.csv``, oldest first.
 
     Raises:
-        InputError: The folder is not there, or nothing in it can be a delivery.
+        InputError: The folder is not there, nothing in it can be a delivery, or a name is no text.
     """
     text = str(source)
-    if glob.has_magic(text):
-        root = _fixed_part(text)
-        paths = [Path(found) for found in glob.glob(text, recursive=True)]
+    given = Path(text)
+    if given.is_dir():
+        root, paths = given, list(given.rglob("*"))
+    elif given.exists():
+        root, paths = given.parent, [given]
+    elif glob.has_magic(text):
+        root, paths = _fixed_part(text), _matching(text)
     else:
-        given = Path(text)
-        if not given.exists():
-            raise InputError(
-                "no such file or folder", where=text, fix="give --input a folder, file or pattern"
-            )
-        root = given if given.is_dir() else given.parent
-        paths = list(given.rglob("*")) if given.is_dir() else [given]
+        raise InputError(
+            "no such file or folder", where=text, fix="give --input a folder, file or pattern"
+        )
     files = sorted(path for path in paths if path.is_file() and not _hidden(path, root))
     found = [delivery for path in files if (delivery := _delivery(path, root)) is not None]
     if not found:
@@ -85,6 +86,13 @@ def find_deliveries(source: str | Path) -> list[Delivery]:
             fix=f"deliveries end in {', '.join(ENDINGS)}",
         )
     return sorted(found, key=lambda one: (one.date or dt.date.max, one.key))
+
+
+def _matching(pattern: str) -> set[Path]:
+    """What a pattern matches; a matching folder stands for all that is in it."""
+    # Path.glob takes no absolute pattern.
+    found = {Path(name) for name in glob.glob(pattern, recursive=True)}  # noqa: PTH207
+    return found | {inner for path in found if path.is_dir() for inner in path.rglob("*")}
 
 
 def _fixed_part(pattern: str) -> Path:
@@ -107,6 +115,12 @@ def _delivery(path: Path, root: Path) -> Delivery | None:
         return None
     kind, compression = ENDINGS[ending]
     key = path.relative_to(root).as_posix()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            "the file name is not UTF-8 text", where=ascii(key), fix="rename the file"
+        ) from error
     return Delivery(
         key=key, path=path, date=date_in_name(key), format=kind, compression=compression
     )

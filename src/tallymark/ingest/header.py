@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import zlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tallymark.ingest.deliveries import Delivery
+from tallymark.ingest.unpack import Broken, first_bytes
 
 __all__ = ["Broken", "Head", "read_head"]
 
 HEAD_BYTES = 262_144
 SAMPLE_ROWS = 300
+_LOOKED_AT = 4096
+_HEADER_LINES = 5  # a header of more lines than this has a stray quote in it
 _MAGIC = (
     (b"\x1f\x8b", "gzip data"),
     (b"\x28\xb5\x2f\xfd", "zstandard data"),
@@ -24,31 +27,28 @@ _MAGIC = (
     (b"SQLite format 3", "an SQLite database"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
 )
+_NESTED = re.compile(r"^(STRUCT|MAP|UNION|VARIANT)\b|\]$")
 _EXPECTED = {"gzip": "gzip data", "zstd": "zstandard data", "parquet": "a Parquet file"}
-
-
-class Broken(Exception):  # noqa: N818 -- it carries a finding of the gate, not a program error
-    """A delivery that cannot be read at all; the gate turns it into a finding.
-
-    Args:
-        check: The file check that it fails, such as ``file_empty``.
-        message: What is wrong, as a sentence.
-    """
-
-    def __init__(self, check: str, message: str) -> None:
-        self.check = check
-        self.message = message
-        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The columns of a delivery in order, and up to 300 sample values of each."""
+    """The columns of a delivery in order, and up to 300 sample values of each.
+
+    Attributes:
+        delimiter: What stands between two values of a CSV file.
+        newline: What ends a line of it: ``\\n``, ``\\r\\n`` or ``\\r``.
+        header_lines: How many lines there are up to the end of the header.
+        nested: Columns of a Parquet file that hold more than one value.
+    """
 
     columns: Sequence[str]
     sample: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     delimiter: str = ","
     bom: bool = False
+    newline: str = "\n"
+    header_lines: int = 1
+    nested: frozenset[str] = frozenset()
 
 
 def read_head(delivery: Delivery) -> Head:
@@ -57,15 +57,17 @@ def read_head(delivery: Delivery) -> Head:
     Raises:
         Broken: Empty, header only, not what the ending says, undecodable or undecompressible.
     """
-    size = delivery.path.stat().st_size
-    if size == 0:
+    if delivery.path.stat().st_size == 0:
         raise Broken("file_empty", "the file is empty (0 bytes)")
     with delivery.path.open("rb") as stream:
-        first = stream.read(HEAD_BYTES)
-    _refuse_wrong_kind(delivery, first)
+        start = stream.read(_LOOKED_AT)
+    _refuse_wrong_kind(delivery, start)
     if delivery.format == "parquet":
         return _parquet_head(delivery)
-    text, whole = _decoded(delivery, first, whole=size <= HEAD_BYTES)
+    raw, whole = first_bytes(delivery, HEAD_BYTES)
+    _refuse_no_text(delivery, raw)
+    # A character cut in half by the end of the head is no fault of the file.
+    text = raw.decode("utf-8", errors="replace")
     bom = text.startswith("\ufeff")
     text = text.removeprefix("\ufeff")
     if not text.strip():
@@ -75,80 +77,97 @@ def read_head(delivery: Delivery) -> Head:
     return _csv_head(text, bom=bom, whole=whole)
 
 
-def _refuse_wrong_kind(delivery: Delivery, first: bytes) -> None:
+def _refuse_wrong_kind(delivery: Delivery, start: bytes) -> None:
     expected = _EXPECTED.get(delivery.compression or delivery.format)
-    actual = next((name for magic, name in _MAGIC if first.startswith(magic)), None)
+    actual = next((name for magic, name in _MAGIC if start.startswith(magic)), None)
     if actual != expected:
         told = actual or "plain text or something unknown"
-        raise Broken(
-            "file_kind", f"the name says {_said(delivery)}, but the content is {told}"
-        )
-    if first.startswith((b"\xff\xfe", b"\xfe\xff")) or (
-        expected is None and b"\0" in first[:4096]
-    ):
-        raise Broken("file_encoding", "the text is UTF-16 or holds NUL bytes, not UTF-8")
-    if expected is None and first.lstrip()[:1] == b"<":
+        raise Broken("file_kind", f"the name says {_said(delivery)}, but the content is {told}")
+
+
+def _refuse_no_text(delivery: Delivery, raw: bytes) -> None:
+    start = raw[:_LOOKED_AT]
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or start.count(0) * 4 > len(start):
+        raise Broken("file_encoding", "the text is UTF-16 or binary, not UTF-8")
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
         raise Broken("file_kind", f"the name says {_said(delivery)}, but it is HTML or XML")
 
 
 def _said(delivery: Delivery) -> str:
-    return f"{delivery.format.upper()}{f' in {delivery.compression}' if delivery.compression else ''}"
-
-
-def _decoded(delivery: Delivery, first: bytes, *, whole: bool) -> tuple[str, bool]:
-    if delivery.compression == "gzip":
-        unzip = zlib.decompressobj(wbits=31)
-        try:
-            raw = unzip.decompress(first, HEAD_BYTES)
-        except zlib.error as error:
-            raise Broken("file_compression", f"the gzip data is damaged: {error}") from error
-        whole = whole and unzip.eof
-        first = raw
-    elif delivery.compression == "zstd":
-        first, whole = _zstd_head(first)
-    # A character cut in half by the end of the head is no fault of the file.
-    return first.decode("utf-8", errors="replace"), whole
-
-
-def _zstd_head(first: bytes) -> tuple[bytes, bool]:
-    import zstandard  # noqa: PLC0415 -- only deliveries in this format need it
-
-    unzip = zstandard.ZstdDecompressor().decompressobj()
-    try:
-        raw = unzip.decompress(first)
-    except zstandard.ZstdError as error:
-        raise Broken("file_compression", f"the zstandard data is damaged: {error}") from error
-    return raw[:HEAD_BYTES], unzip.eof and len(raw) <= HEAD_BYTES
+    packed = f" in {delivery.compression}" if delivery.compression else ""
+    return f"{delivery.format.upper()}{packed}"
 
 
 def _csv_head(text: str, *, bom: bool, whole: bool) -> Head:
-    line = text.split("\n", 1)[0].rstrip("\r")
-    delimiter = max(",;\t|", key=line.count) if line else ","
-    lines = io.StringIO(text, newline="")
-    reader = csv.reader(lines, delimiter=delimiter)
+    blank, line, newline = _header_line(text)
+    delimiter = max(",;\t|", key=line.count)
     rows: list[list[str]] = []
+    header_lines = blank + 1
+    lines = io.StringIO(text, newline="")
+    for _ in range(blank):
+        lines.readline()
+    reader = csv.reader(lines, delimiter=delimiter)
     try:
         for row in reader:
+            if not rows:
+                header_lines = blank + reader.line_num
             rows.append(row)
             if len(rows) > SAMPLE_ROWS:
                 break
     except csv.Error:
         # The careful reader will name the bad line; here the sample just ends before it.
-        rows = rows or [line.split(delimiter)]
-    columns = [name.strip() for name in rows[0]]
-    body = rows[1:] if whole or len(rows) > SAMPLE_ROWS else rows[1:-1] or rows[1:]
-    if whole and not any(any(row) for row in rows[1:]):
+        pass
+    if not rows or header_lines - blank > _HEADER_LINES:
+        # A quote that is never closed: take the line as it stands.
+        header_lines = blank + 1
+        rows = [line.replace('"', "").split(delimiter)]
+    elif whole and not any(any(row) for row in rows[1:]):
         raise Broken("file_header_only", "the file has a header and not a single row")
+    body = rows[1:] if whole or len(rows) > SAMPLE_ROWS else rows[1:-1] or rows[1:]
+    columns = _named([*rows[0], *_surplus(rows[0], body)])
     good = [row for row in body if len(row) == len(columns)]
-    sample = {
-        name: [row[index] or None for row in good] for index, name in enumerate(columns)
-    }
-    return Head(columns=columns, sample=sample, delimiter=delimiter, bom=bom)
+    sample = {name: [row[index] or None for row in good] for index, name in enumerate(columns)}
+    return Head(
+        columns=columns, sample=sample, delimiter=delimiter, bom=bom, newline=newline,
+        header_lines=header_lines,
+    )  # fmt: skip
+
+
+def _header_line(text: str) -> tuple[int, str, str]:
+    """How many blank lines come first, the first other line, and what ends it."""
+    blank = 0
+    for line in io.StringIO(text, newline=""):
+        bare = line.rstrip("\r\n")
+        if bare.strip():
+            return blank, bare, line[len(bare) :] or "\n"
+        blank += 1
+    return 0, "", "\n"
+
+
+def _surplus(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """One more column, if every row ends in one delimiter more than the header has."""
+    filled = [row for row in body if row]
+    surplus = filled and all(len(row) == len(header) + 1 and not row[-1] for row in filled)
+    return [""] if surplus else []
+
+
+def _named(header: Sequence[str]) -> list[str]:
+    """The column names; one without a name is called by its place."""
+    given = {name.strip() for name in header}
+    columns = []
+    for number, raw in enumerate(header, start=1):
+        name = raw.strip()
+        if not name:
+            name = f"column_{number}"
+            while name in given:
+                name += "_"
+        columns.append(name)
+    return columns
 
 
 def _jsonl_head(text: str, *, whole: bool) -> Head:
     columns: dict[str, list[str | None]] = {}
-    lines = text.splitlines()
+    lines = text.split("\n")
     for number, line in enumerate(lines[: SAMPLE_ROWS + 1]):
         if not line.strip() or (number == len(lines) - 1 and not whole):
             continue
@@ -168,14 +187,20 @@ def _jsonl_head(text: str, *, whole: bool) -> Head:
 def _parquet_head(delivery: Delivery) -> Head:
     import duckdb  # noqa: PLC0415 -- the head of a text file is read without an engine
 
-    from tallymark.engine.base import literal  # noqa: PLC0415
+    from tallymark.engine.base import identifier, literal  # noqa: PLC0415
 
+    source = f"read_parquet({literal(delivery.path.as_posix())})"
     connection = duckdb.connect(":memory:")
     try:
-        source = f"read_parquet({literal(delivery.path.as_posix())})"
-        found = connection.execute(f"select * from {source} limit {SAMPLE_ROWS}")
-        columns = [str(column[0]) for column in found.description]
-        rows = found.fetchall()
+        kinds = connection.execute(f"describe select * from {source}").fetchall()
+        columns = [str(column[0]) for column in kinds]
+        nested = {str(name) for name, kind, *_ in kinds if _NESTED.search(str(kind))}
+        picks = ", ".join(
+            f"cast({f'to_json({identifier(name)})' if name in nested else identifier(name)} "
+            "as varchar)"
+            for name in columns
+        )
+        rows = connection.execute(f"select {picks} from {source} limit {SAMPLE_ROWS}").fetchall()
     except duckdb.Error as error:
         raise Broken(
             "file_kind", f"the Parquet file cannot be read: {str(error).splitlines()[0]}"
@@ -184,8 +209,5 @@ def _parquet_head(delivery: Delivery) -> Head:
         connection.close()
     if not rows:
         raise Broken("file_header_only", "the file has columns and not a single row")
-    sample = {
-        name: [None if row[index] is None else str(row[index]) for row in rows]
-        for index, name in enumerate(columns)
-    }
-    return Head(columns=columns, sample=sample)
+    sample = {name: [row[index] for row in rows] for index, name in enumerate(columns)}
+    return Head(columns=columns, sample=sample, nested=frozenset(nested))
