@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 import duckdb
 
 from tallymark.build.export import export_tables
-from tallymark.build.graph import Model, bound, load_models, ordered
+from tallymark.build.graph import Model, bound, load_models, ordered, reads
 from tallymark.build.steps import SOURCES, STEPS, Context, calendar
 from tallymark.config import Config, Contract, fingerprint
 from tallymark.engine.base import identifier, literal, path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Publication, Warehouse
 from tallymark.errors import ModelError, ReconciliationError
+from tallymark.ingest.deliveries import date_in_name
 from tallymark.ingest.landing import EMPTY, REJECTED
 from tallymark.results import BuildResult, CheckResult
 
@@ -39,7 +41,7 @@ TABLES = {
     "event_repeats": "event_id",
     "metrics_daily": "date, metric, segment",
     "metrics_hourly": "date, hour, metric, segment",
-    "reconciliation": "place",
+    "reconciliation": "place, step, measure",
 }
 _KNOWN = "known"
 
@@ -63,6 +65,7 @@ class Builder:
         self.contract = contract
         self.program = program
         self.models = load_models(own_models)
+        self.days: dict[str, str] = {}
         self.context = Context(engine=engine, config=config, contract=contract)
 
     def state(self, entries: Sequence[Mapping[str, Any]]) -> str:
@@ -91,12 +94,15 @@ class Builder:
         self._run_models("main")
         if self._has_late_rows():
             self._run_known()
+        self._keep_promises()
         amounts = self._reconciled()
         self._validate()
-        files = {name: [self._write(name, order)] for name, order in TABLES.items()}
+        files = {name: [self._write(name, order)] for name, order in self._published().items()}
         landed = [self.warehouse.root / one["file"] for one in entries if one["file"]]
-        views = {"events": bound(self.models["events"], self._parameters())}
-        views = {"landed": self._landed_sql([path.resolve() for path in landed], entries), **views}
+        views = {
+            "landed": self._landed_sql([path.resolve() for path in landed]),
+            "events": bound(self.models["events"], self._parameters()),
+        }
         self.warehouse.publish(
             Publication(
                 files=files,
@@ -118,27 +124,44 @@ class Builder:
             "run": literal("current"),
         }
 
-    def _landed_sql(self, paths: Sequence[Path], entries: Sequence[Mapping[str, Any]]) -> str:
+    def _landed_sql(self, paths: Sequence[Path]) -> str:
         source = f"select * from read_parquet({path_list(paths)})" if paths else EMPTY
-        # A file whose name states no day is dated by the day of most of its rows.
-        dated = "delivery_date"
-        undated = [one for one in entries if one["date"] and one["file"]]
         cases = " ".join(
-            f"when {literal(one['delivery'])} then date {literal(one['date'])}" for one in undated
-            if not _named_with(one)
-        )  # fmt: skip
-        if cases:
-            dated = f"coalesce(delivery_date, case delivery {cases} end)"
+            f"when {literal(delivery)} then date {literal(day)}"
+            for delivery, day in sorted(self.days.items())
+        )
+        dated = f"coalesce(delivery_date, case delivery {cases} end)" if cases else "delivery_date"
         return (
             f"select * replace ({dated} as delivery_date), "
             f"faults & {REJECTED.value} as rejected from ({source})"
         )
 
+    def _date_the_undated(
+        self, entries: Sequence[Mapping[str, Any]], paths: Sequence[Path]
+    ) -> None:
+        """Date a delivery whose name states no day by the day that most of its rows have.
+
+        A file of many days has no such day: its rows were known on their own days.
+        """
+        self.days = {}
+        undated = [one for one in entries if one["file"] and date_in_name(one["delivery"]) is None]
+        if not undated:
+            return
+        found = self.engine.rows(
+            "select delivery, max(rows_of_day), sum(rows_of_day) from ("
+            "select delivery, event_date, count(*) as rows_of_day "
+            f"from ({self._landed_sql(paths)}) where rejected = 0 and delivery_date is null "
+            "group by delivery, event_date) group by delivery"
+        )
+        of_one_day = {delivery for delivery, most, rows in found if 2 * most > rows}
+        self.days = {
+            one["delivery"]: one["date"] for one in undated if one["delivery"] in of_one_day
+        }
+
     def _load(self, entries: Sequence[Mapping[str, Any]]) -> None:
         paths = [self.warehouse.root / one["file"] for one in entries if one["file"]]
-        self.engine.execute(
-            f"create or replace view landed as {self._landed_sql(paths, entries)}"
-        )
+        self._date_the_undated(entries, paths)
+        self.engine.execute(f"create or replace view landed as {self._landed_sql(paths)}")
         days = [dt.date.fromisoformat(one["date"]) if one["date"] else None for one in entries]
         self.engine.values(
             "int_delivery_days",
@@ -191,12 +214,32 @@ class Builder:
             self._execute(f"create or replace {made} {identifier(name)} as {sql}", model)
 
     def _execute(self, sql: str, model: Model) -> None:
-        try:
+        with _blaming(model.where):
             self.engine.execute(sql)
-        except duckdb.Error as error:
-            raise ModelError(
-                str(error).splitlines()[0], where=model.where, fix="mend the SQL of this model"
-            ) from error
+
+    def _keep_promises(self) -> None:
+        """Refuse a shop's own version of a shipped table that lacks what others read there."""
+        for name, model in sorted(self.models.items()):
+            if model.kind == "validation" or not model.columns:
+                continue
+            made = {column for column, _ in self.engine.columns(name)}
+            if lost := [column for column in model.columns if column not in made]:
+                raise ModelError(
+                    f"{name} has no column {', '.join(lost)}", where=model.where,
+                    fix="keep the columns of the shipped model; more are welcome",
+                )  # fmt: skip
+
+    def _published(self) -> dict[str, str]:
+        """Every table that becomes a file, with its order: the shipped ones and the shop's own."""
+        own = {
+            name: "all"
+            for name, model in sorted(self.models.items())
+            if model.own and not model.columns and model.kind == "marts"
+        }
+        return {**TABLES, **own}
+
+    def _blame(self, table: str) -> str:
+        return self.models[table].where if table in self.models else table
 
     def _has_late_rows(self) -> bool:
         found = self.engine.rows(
@@ -228,11 +271,12 @@ class Builder:
                 [f"final.{one} as {one}" for one in final]
                 + [f"known.known_{one} as known_{one}" for one in final]
             )
-            self.engine.execute(
-                f"create or replace table {table} as select {keys}, {picks} "
-                f"from main.{table} as final full outer join {_KNOWN}.{table} as known "
-                f"using ({keys})"
-            )
+            with _blaming(self._blame(table)):
+                self.engine.execute(
+                    f"create or replace table {table} as select {keys}, {picks} "
+                    f"from main.{table} as final full outer join {_KNOWN}.{table} as known "
+                    f"using ({keys})"
+                )
 
     def _reconciled(self) -> dict[str, str]:
         wrong = self.engine.rows(
@@ -257,10 +301,9 @@ class Builder:
         for name, model in sorted(self.models.items()):
             if model.kind != "validation":
                 continue
-            try:
-                rows = self.engine.rows(f"select * from ({bound(model, parameters)}) limit 3")
-            except duckdb.Error as error:
-                raise ModelError(str(error).splitlines()[0], where=model.where) from error
+            reads(model, parameters)
+            with _blaming(model.where):
+                rows = self.engine.rows(f"select * from ({bound(model, parameters)}\n) limit 3")
             if rows:
                 raise ModelError(
                     f"validation {name!r} found rows, such as {rows[0]}; nothing was published",
@@ -272,10 +315,11 @@ class Builder:
 
     def _write(self, table: str, order: str) -> Path:
         aside = self.warehouse.scratch / f"{table}.parquet"
-        self.engine.write(
-            f"select * from {identifier(table)} order by {order}", aside,
-            "format parquet, compression zstd, compression_level 1",
-        )  # fmt: skip
+        with _blaming(self._blame(table)):
+            self.engine.write(
+                f"select * from {identifier(table)} order by {order}", aside,
+                "format parquet, compression zstd, compression_level 1",
+            )  # fmt: skip
         return self.warehouse.keep(table, aside)
 
     def _result(self, reason: str, *, rebuilt: bool) -> BuildResult:
@@ -283,10 +327,13 @@ class Builder:
             memory_limit=self.config.engine.memory_limit, threads=self.config.engine.threads
         )
         try:
-            exports = export_tables(engine, self.warehouse, self.config.export, force=rebuilt)
+            exports = export_tables(
+                engine, self.warehouse, self.config.export, state=self.warehouse.meta()["state"]
+            )
+            tables = [one for one in self._published() if not one.startswith("event_")]
             counts = {
                 table: int(engine.rows(f"select count(*) from {identifier(table)}")[0][0])
-                for table in ("events", *(one for one in TABLES if not one.startswith("event_")))
+                for table in ("events", *tables)
             }
             amounts = engine.rows(
                 "select step, measure, amount_in, amount_out, difference, explained, explanation "
@@ -313,8 +360,15 @@ class Builder:
         )
 
 
-def _named_with(entry: Mapping[str, Any]) -> bool:
-    return bool(entry.get("dated_by_name", True))
+@contextmanager
+def _blaming(where: str) -> Iterator[None]:
+    """Say which model DuckDB stumbled over."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise ModelError(
+            str(error).splitlines()[0], where=where, fix="mend the SQL of this model"
+        ) from error
 
 
 def _ledger(checked: CheckResult) -> dict[str, dict[str, tuple[str, Sequence[Any]]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 import graphlib
 import importlib.resources
 import re
@@ -16,7 +18,9 @@ __all__ = ["Model", "bound", "load_models", "ordered", "reads"]
 
 Kind = Literal["staging", "marts", "metrics", "validation"]
 KINDS: tuple[Kind, ...] = ("staging", "marts", "metrics", "validation")
-_PLACEHOLDER = re.compile(r"(?<!:):([a-z_]+)\b")
+# Texts and comments are stepped over: a colon in them names no parameter.
+_PLACEHOLDER = re.compile(r"'(?:[^']|'')*'|--[^\n]*|(?<!:):([a-z_]+)\b")
+_NAME = re.compile(r"(?!ledger_)[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,19 +32,23 @@ class Model:
         kind: The folder it stands in.
         sql: Its text: one select.
         where: The file, for messages.
+        own: Whether the file is the user's.
+        columns: What a shipped model of this name promises its readers; empty for own tables.
     """
 
     name: str
     kind: Kind
     sql: str
     where: str
+    own: bool = False
+    columns: tuple[str, ...] = ()
 
 
 def load_models(own: Path | None) -> dict[str, Model]:
     """The shipped models, and the user's: a file of a shipped model's name replaces it.
 
     Raises:
-        ModelError: A file of the user cannot be read.
+        ModelError: A file of the user cannot be read, or has a name that no table can have.
     """
     found: dict[str, Model] = {}
     root = importlib.resources.files("tallymark").joinpath("models")
@@ -53,13 +61,31 @@ def load_models(own: Path | None) -> dict[str, Model]:
                     where=f"tallymark/models/{kind}/{file.name}",
                 )  # fmt: skip
     for path in sorted(own.glob("*.sql")) if own is not None and own.is_dir() else []:
+        if _NAME.fullmatch(path.stem) is None:
+            raise ModelError(
+                f"{path.stem!r} cannot be the name of a table", where=str(path),
+                fix="lower case letters, digits and _; names that begin with ledger_ are taken",
+            )  # fmt: skip
         try:
             sql = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ModelError(f"cannot be read: {error}", where=str(path)) from error
-        kind = found[path.stem].kind if path.stem in found else "marts"
-        found[path.stem] = Model(name=path.stem, kind=kind, sql=sql, where=str(path))
+        replaced = found.get(path.stem)
+        found[path.stem] = Model(
+            name=path.stem, kind=replaced.kind if replaced else "marts", sql=sql,
+            where=str(path), own=True, columns=_promised(replaced) if replaced else (),
+        )  # fmt: skip
     return found
+
+
+def _promised(model: Model) -> tuple[str, ...]:
+    """The columns in the file beside a shipped model; only a replacement asks for them."""
+    from ruamel.yaml import YAML  # noqa: PLC0415 -- 0.1 s that a shop without own models saves
+
+    root = importlib.resources.files("tallymark").joinpath("models", model.kind)
+    text = root.joinpath(f"{model.name}.yml").read_text(encoding="utf-8")
+    described = YAML(typ="safe").load(text)
+    return tuple(str(column["name"]) for column in described.get("columns") or ())
 
 
 def reads(model: Model, values: Mapping[str, str]) -> frozenset[str]:
@@ -68,32 +94,43 @@ def reads(model: Model, values: Mapping[str, str]) -> frozenset[str]:
     Raises:
         ModelError: It is not one select statement; the line is named where it is known.
     """
+    found, problem, line = _parsed(bound(model, values))
+    if problem:
+        raise ModelError(
+            problem, where=f"{model.where}:{line}" if line else model.where,
+            fix="a model is one select over tables of the warehouse, one file a table",
+        )  # fmt: skip
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(sql: str) -> tuple[frozenset[str], str, int | None]:
+    """The tables a text reads, or what is wrong with it and in which line."""
     import sqlglot  # noqa: PLC0415 -- 0.3 s that a run with nothing to rebuild must not pay
     from sqlglot import exp  # noqa: PLC0415
 
+    nothing: frozenset[str] = frozenset()
     try:
-        statements = [one for one in sqlglot.parse(bound(model, values), dialect="duckdb") if one is not None]
-    except sqlglot.ParseError as error:
-        first = error.errors[0] if error.errors else {}
-        line = f":{first.get('line')}" if first.get("line") else ""
-        raise ModelError(
-            f"is not SQL: {first.get('description', error)}", where=f"{model.where}{line}"
-        ) from error
+        statements = [one for one in sqlglot.parse(sql, dialect="duckdb") if one is not None]
+    except sqlglot.errors.SqlglotError as error:
+        known = error.errors if isinstance(error, sqlglot.ParseError) else []
+        first = known[0] if known else {}
+        said = str(first.get("description") or error).splitlines()[0]
+        return nothing, f"is not SQL: {said}", first.get("line")
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        raise ModelError(
-            "a model is exactly one select statement", where=model.where,
-            fix="split it into one file a table; leave create, insert and drop to Tallymark",
-        )  # fmt: skip
-    inner = {cte.alias_or_name for cte in statements[0].find_all(exp.CTE)}
-    return frozenset(
-        table.name for table in statements[0].find_all(exp.Table) if table.name not in inner
-    )
+        return nothing, "a model is exactly one select statement", None
+    tables = list(statements[0].find_all(exp.Table))
+    for table in tables:
+        if not isinstance(table.this, exp.Identifier) or table.db:
+            return nothing, f"reads {table.sql(dialect='duckdb')}, which is no table here", None
+    inner = {cte.alias_or_name.lower() for cte in statements[0].find_all(exp.CTE)}
+    return frozenset({table.name.lower() for table in tables} - inner), "", None
 
 
 def ordered(
     models: Iterable[Model],
     steps: Mapping[str, Sequence[str]],
-    sources: Iterable[str],
+    sources: Sequence[str],
     values: Mapping[str, str],
 ) -> list[str]:
     """The names of models and Python steps in the order in which they must run.
@@ -105,19 +142,25 @@ def ordered(
         values: The parameters of :func:`bound`.
 
     Raises:
-        ModelError: A cycle, or a table that nothing makes.
+        ModelError: A cycle, a table that nothing makes, or one that is made without SQL.
     """
     wanted: dict[str, frozenset[str]] = {name: frozenset(needs) for name, needs in steps.items()}
     files = {}
     for model in models:
+        if model.name in steps or model.name in sources:
+            raise ModelError(
+                f"{model.name} is made by Tallymark without SQL", where=model.where,
+                fix="choose another name",
+            )  # fmt: skip
         wanted[model.name] = reads(model, values)
         files[model.name] = model.where
     known = set(wanted) | set(sources)
     for name, needs in sorted(wanted.items()):
         if unknown := sorted(needs - known):
             raise ModelError(
-                f"reads a table that nothing makes: {unknown[0]}", where=files.get(name, name)
-            )
+                f"reads a table that nothing makes: {unknown[0]}", where=files.get(name, name),
+                fix=_similar(unknown[0], known),
+            )  # fmt: skip
     graph = {name: sorted(needs & set(wanted)) for name, needs in sorted(wanted.items())}
     try:
         return list(graphlib.TopologicalSorter(graph).static_order())
@@ -126,6 +169,11 @@ def ordered(
             f"models read each other in a circle: {' -> '.join(error.args[1])}",
             where=files.get(error.args[1][0], ""),
         ) from error
+
+
+def _similar(word: str, words: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, sorted(words), n=1)
+    return f"did you mean {close[0]}?" if close else "see the tables in docs/reference/tables.md"
 
 
 def bound(model: Model, values: Mapping[str, str]) -> str:
@@ -137,6 +185,8 @@ def bound(model: Model, values: Mapping[str, str]) -> str:
 
     def fill(match: re.Match[str]) -> str:
         name = match[1]
+        if name is None:
+            return match[0]
         if name not in values:
             raise ModelError(
                 f"unknown parameter :{name}", where=model.where,

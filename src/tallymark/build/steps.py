@@ -86,6 +86,9 @@ def _hosts(context: Context) -> None:
     )
 
 
+_PLACES = Decimal("0.0001")
+_TOO_LARGE = Decimal(10) ** 14  # what DECIMAL(18,4) cannot hold
+
 _LANDING = (
     "traffic_key", "utm_source", "utm_medium", "utm_campaign", "click_id_kind", "partner",
     "referrer_host", "page_host", "landing_seen", "referrer_collected",
@@ -181,7 +184,10 @@ def _order_lines(context: Context, ids: Sequence[str], orders: Sequence[Order]) 
             "item_id": ("varchar", [item.item_id for _, _, item in lines]),
             "item_name": ("varchar", [item.item_name for _, _, item in lines]),
             "quantity": ("decimal(18,4)", [item.quantity for _, _, item in lines]),
-            "line_revenue": ("decimal(18,4)", [_line_revenue(item, by_unit=by_unit) for _, _, item in lines]),
+            "line_revenue": (
+                "decimal(18,4)",
+                [_line_revenue(item, by_unit=by_unit) for _, _, item in lines],
+            ),
         },
     )
 
@@ -190,7 +196,8 @@ def _line_revenue(item: Item, *, by_unit: bool) -> Decimal | None:
     if item.price is None:
         return None
     times = item.quantity if by_unit and item.quantity is not None else Decimal(1)
-    return (item.price * times).quantize(Decimal("0.0001"))
+    product = item.price * times
+    return product.quantize(_PLACES) if abs(product) < _TOO_LARGE else None
 
 
 def _price_is_per_unit(orders: Sequence[Order]) -> bool:

@@ -12,7 +12,7 @@ with event_days as (
     group by date
 ),
 
-session_days as (
+session_sums as (
     select
         date,
         count(*) as sessions,
@@ -37,7 +37,7 @@ session_days as (
     group by date
 ),
 
-order_days as (
+order_sums as (
     select
         int_orders.order_date as date,
         count(case when int_orders.is_counted then 1 end) as orders,
@@ -48,6 +48,8 @@ order_days as (
         sum(int_orders.revenue) as revenue_gross,
         count(case when int_orders.status = 'test' then 1 end) as test_orders,
         count(case when int_orders.status = 'redelivery' then 1 end) as redelivered_orders,
+        count(case when int_orders.known_status = 'redelivery' then 1 end)
+            as known_redelivered_orders,
         count(case when int_orders.id_status = 'id_collision' then 1 end) as colliding_orders,
         count(case when int_orders.known_id_status = 'id_collision' then 1 end)
             as known_colliding_orders,
@@ -65,6 +67,52 @@ order_days as (
     from int_orders
     left join int_sessions on int_orders.session_id = int_sessions.session_id
     group by int_orders.order_date
+),
+
+-- A day with events and without a session or an order has zeros, which can be judged.
+session_days as (
+    select
+        event_days.date as date,
+        coalesce(session_sums.sessions, 0) as sessions,
+        coalesce(session_sums.clients, 0) as clients,
+        coalesce(session_sums.new_sessions, 0) as new_sessions,
+        coalesce(session_sums.carted, 0) as carted,
+        coalesce(session_sums.known_carted, 0) as known_carted,
+        coalesce(session_sums.checked_out, 0) as checked_out,
+        coalesce(session_sums.known_checked_out, 0) as known_checked_out,
+        coalesce(session_sums.ordered, 0) as ordered,
+        coalesce(session_sums.known_ordered, 0) as known_ordered,
+        coalesce(session_sums.intent, 0) as intent,
+        coalesce(session_sums.known_intent, 0) as known_intent,
+        coalesce(session_sums.completed, 0) as completed,
+        coalesce(session_sums.known_completed, 0) as known_completed,
+        coalesce(session_sums.landed, 0) as landed,
+        coalesce(session_sums.referred, 0) as referred,
+        coalesce(session_sums.tagged, 0) as tagged,
+        coalesce(session_sums.clicked, 0) as clicked
+    from event_days
+    left join session_sums on event_days.date = session_sums.date
+),
+
+order_days as (
+    select
+        event_days.date as date,
+        coalesce(order_sums.orders, 0) as orders,
+        coalesce(order_sums.known_orders, 0) as known_orders,
+        coalesce(order_sums.revenue, 0) as revenue,
+        coalesce(order_sums.known_revenue, 0) as known_revenue,
+        coalesce(order_sums.revenue_gross, 0) as revenue_gross,
+        coalesce(order_sums.test_orders, 0) as test_orders,
+        coalesce(order_sums.redelivered_orders, 0) as redelivered_orders,
+        coalesce(order_sums.known_redelivered_orders, 0) as known_redelivered_orders,
+        coalesce(order_sums.colliding_orders, 0) as colliding_orders,
+        coalesce(order_sums.known_colliding_orders, 0) as known_colliding_orders,
+        coalesce(order_sums.conflicting_orders, 0) as conflicting_orders,
+        coalesce(order_sums.known_conflicting_orders, 0) as known_conflicting_orders,
+        coalesce(order_sums.unseen, 0) as unseen,
+        coalesce(order_sums.known_unseen, 0) as known_unseen
+    from event_days
+    left join order_sums on event_days.date = order_sums.date
 ),
 
 channel_days as (
@@ -298,7 +346,7 @@ found as (
     select date, 'redelivered_orders' as metric, 'all' as segment,
         cast(redelivered_orders as decimal(18, 4)) as numerator,
         cast(null as decimal(18, 4)) as denominator,
-        cast(redelivered_orders as decimal(18, 4)) as known_numerator,
+        cast(known_redelivered_orders as decimal(18, 4)) as known_numerator,
         cast(null as decimal(18, 4)) as known_denominator
     from order_days
     union all
@@ -330,7 +378,8 @@ found as (
         cast(known_revenue as decimal(18, 4)) as known_denominator
     from no_channel_days
     union all
-    select date, 'attributed_revenue' as metric, concat('model=', model, ';channel=', channel) as segment,
+    select date, 'attributed_revenue' as metric,
+        concat('model=', model, ';channel=', channel) as segment,
         cast(revenue as decimal(18, 4)) as numerator,
         cast(null as decimal(18, 4)) as denominator,
         cast(known_revenue as decimal(18, 4)) as known_numerator,

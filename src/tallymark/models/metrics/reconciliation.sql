@@ -37,10 +37,15 @@ sold as (
     from fct_orders
 ),
 
+models as (
+    select distinct model from int_credit
+),
+
 credit as (
-    select model, sum(revenue) as revenue, sum(weight) as weight
-    from fct_attribution
-    group by model
+    select models.model as model, sum(fct_attribution.revenue) as revenue
+    from models
+    left join fct_attribution on models.model = fct_attribution.model
+    group by models.model
 ),
 
 steps as (

@@ -17,7 +17,7 @@ ranked as (
         accepted.event_id as event_id,
         row_number() over (
             partition by accepted.event_ms, accepted.row_hash
-            order by accepted.delivery, accepted.line_number
+            order by accepted.delivery nulls first, accepted.line_number nulls first
         ) as place
     from accepted
     inner join repeated

@@ -29,6 +29,6 @@ cross join models
 left join chosen
     on int_orders.order_id = chosen.order_id and models.model = chosen.model
 left join fct_sessions
-    on chosen.client_id = fct_sessions.client_id
-    and chosen.touch_ms = epoch_ms(fct_sessions.session_start)
+    on md5(concat(chosen.client_id, '|', cast(chosen.touch_ms as varchar)))
+    = fct_sessions.session_id
 where int_orders.is_counted or int_orders.known_is_counted

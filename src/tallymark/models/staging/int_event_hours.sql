@@ -20,8 +20,9 @@ select
             and not events.is_bot and not events.is_internal
             and events.referrer_host is not null then 1
     end) as referred_views,
-    count(case when fired.event_id is not null and not events.is_bot then 1 end)
-        as double_fired_views
+    count(case
+        when fired.event_id is not null and not events.is_bot and not events.is_internal then 1
+    end) as double_fired_views
 from events
 left join fired on events.event_id = fired.event_id
 group by events.event_date, events.event_hour

@@ -15,11 +15,16 @@ select
     landed.referrer_collected as referrer_collected,
     int_sessions.landing_step = 'page_view' as landing_seen,
     landed.user_agent as user_agent,
+    -- The lengths keep keys apart whose values hold the separator.
     concat(
         coalesce(landed.utm_source, ''), chr(31), coalesce(landed.utm_medium, ''), chr(31),
         coalesce(landed.utm_campaign, ''), chr(31), coalesce(landed.click_id_kind, ''), chr(31),
         coalesce(landed.partner, ''), chr(31), coalesce(landed.page_host, ''), chr(31),
         coalesce(landed.referrer_host, ''), chr(31),
+        cast(coalesce(length(landed.utm_source), 0) as varchar), chr(31),
+        cast(coalesce(length(landed.utm_medium), 0) as varchar), chr(31),
+        cast(coalesce(length(landed.utm_campaign), 0) as varchar), chr(31),
+        cast(coalesce(length(landed.page_host), 0) as varchar), chr(31),
         case when int_sessions.landing_step = 'page_view' then '1' else '0' end,
         case when landed.referrer_collected then '1' else '0' end
     ) as traffic_key

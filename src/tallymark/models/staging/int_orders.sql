@@ -21,6 +21,7 @@ select
     int_order_identity.status as status,
     int_order_identity.id_status as id_status,
     int_order_identity.status = 'kept' as is_counted,
+    int_order_identity.known_status as known_status,
     int_order_identity.known_id_status as known_id_status,
     int_order_identity.known_status = 'kept' as known_is_counted,
     purchases.event_ms as ordered_ms,

@@ -28,7 +28,7 @@ donors as (
             when not classified.inherits and classified.channel <> 'Unknown'
                 then classified.session_start_ms
         end) over (
-            partition by classified.client_id order by classified.session_start_ms
+            partition by classified.client_id order by classified.session_start_ms nulls first
             rows between unbounded preceding and 1 preceding
         ) as donor_ms
     from classified

@@ -18,12 +18,15 @@ gaps as (
     select
         event_id, client_id, event_ms, event_date, step, delivery, line_number,
         lag(event_ms) over (
-            partition by client_id order by event_ms, delivery, line_number
+            partition by client_id
+            order by event_ms nulls first, delivery nulls first, line_number nulls first
         ) as previous_ms,
         case when step = 'page_view' and page_hash = lag(page_hash) over (
-            partition by client_id order by event_ms, delivery, line_number
+            partition by client_id
+            order by event_ms nulls first, delivery nulls first, line_number nulls first
         ) and lag(step) over (
-            partition by client_id order by event_ms, delivery, line_number
+            partition by client_id
+            order by event_ms nulls first, delivery nulls first, line_number nulls first
         ) = 'page_view' then 1 else 0 end as same_view
     from stream
 ),
@@ -41,11 +44,13 @@ starts as (
 select
     event_id, client_id, event_ms, event_date, step, is_start, is_double_fired,
     max(case when is_start = 1 then event_ms end) over (
-        partition by client_id order by event_ms, delivery, line_number
+        partition by client_id
+        order by event_ms nulls first, delivery nulls first, line_number nulls first
         rows between unbounded preceding and current row
     ) as session_start_ms,
     max(case when is_start = 1 then event_date end) over (
-        partition by client_id order by event_ms, delivery, line_number
+        partition by client_id
+        order by event_ms nulls first, delivery nulls first, line_number nulls first
         rows between unbounded preceding and current row
     ) as session_date
 from starts

@@ -27,11 +27,11 @@ framed as (
         client_id,
         order_id,
         min(touch_ms) over (
-            partition by client_id order by at_ms
+            partition by client_id order by at_ms nulls first
             range between :lookback_ms preceding and current row
         ) as first_ms,
         max(touch_ms) over (
-            partition by client_id order by at_ms
+            partition by client_id order by at_ms nulls first
             range between :lookback_ms preceding and current row
         ) as last_ms
     from marks

@@ -1,4 +1,4 @@
--- Deliveries with accepted rows of which nothing reached the metrics.
+-- One row per delivery that has accepted rows of which none reached the events.
 select int_delivery_days.delivery as delivery
 from int_delivery_days
 left join landed on int_delivery_days.delivery = landed.delivery and landed.rejected = 0

@@ -1,4 +1,4 @@
--- Orders whose status and counting contradict each other.
+-- One row per order whose status and counting contradict each other.
 select order_id
 from fct_orders
 where is_counted <> (status = 'kept')

@@ -1,4 +1,4 @@
--- Rates whose numerator is no subset of their denominator.
+-- One row per rate whose numerator is no part of its denominator.
 select date, metric, segment
 from metrics_daily
 where denominator is not null

@@ -1,4 +1,4 @@
--- Rows that point at a session, an order or a client that is not there.
+-- One row per pointer to a session, an order or a client that is not there.
 select 'fct_orders.session_id' as reference, fct_orders.order_id as key_value
 from fct_orders
 left join fct_sessions on fct_orders.session_id = fct_sessions.session_id

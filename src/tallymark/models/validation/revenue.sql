@@ -1,4 +1,4 @@
--- Sessions whose revenue is not that of their counted orders.
+-- One row per session whose orders or revenue are not those of its counted orders.
 with sold as (
     select session_id, sum(revenue) as revenue, count(*) as orders
     from fct_orders

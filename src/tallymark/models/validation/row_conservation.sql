@@ -1,4 +1,4 @@
--- Rows that went in and did not come out: any step that does not reconcile.
+-- One row per step at which rows or money are lost or made without a reason.
 select step, measure, difference, explained
 from reconciliation
 where difference <> explained

@@ -1,9 +1,11 @@
--- Neighbouring sessions of a client that are not more than the gap apart.
+-- One row per session that begins within the gap after the one before.
 with neighbours as (
     select
         session_id,
         session_start,
-        lag(session_end) over (partition by client_id order by session_start) as previous_end
+        lag(session_end) over (
+            partition by client_id order by session_start nulls first
+        ) as previous_end
     from fct_sessions
 )
 

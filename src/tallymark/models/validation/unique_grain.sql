@@ -1,4 +1,4 @@
--- Keys that stand for more than one row.
+-- One row per key that stands for more than one row.
 select 'fct_sessions' as table_name, session_id as key_value
 from fct_sessions
 group by session_id

@@ -1,4 +1,4 @@
--- Touches outside the look-back of their order.
+-- One row per credited touch outside the look-back of its order.
 select fct_attribution.order_id as order_id, fct_attribution.model as model
 from fct_attribution
 inner join fct_orders on fct_attribution.order_id = fct_orders.order_id

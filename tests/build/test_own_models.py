@@ -1,0 +1,184 @@
+"""The shop's own models, and builds that must publish nothing."""
+
+from __future__ import annotations
+
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tallymark.errors import ModelError, ReconciliationError, TallymarkError
+from tests.build.shop import HOUR, Shop, order, view
+
+NOON = 12 * HOUR
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One client, one order, built."""
+    made = Shop(tmp_path_factory.mktemp("built"))
+    made.deliver(0, [view(NOON), order(NOON + 1)])
+    made.build()
+    return made.home
+
+
+@pytest.fixture
+def shop(built: Path, tmp_path: Path) -> Shop:
+    """A copy of that shop, warehouse included."""
+    return Shop(shutil.copytree(built, tmp_path, dirs_exist_ok=True))
+
+
+def _refused(shop: Shop, error: type[TallymarkError], *words: str) -> None:
+    """The build fails in these words, and the last good state stays readable."""
+    before = shop.exports()
+    catalog = shop.warehouse.catalog.read_bytes()
+    with pytest.raises(error) as caught:
+        shop.build(full=True)
+    for word in words:
+        assert word in str(caught.value)
+    assert shop.warehouse.catalog.read_bytes() == catalog
+    assert shop.exports() == before
+    assert shop.values("select revenue from fct_orders") == [Decimal(20)]
+
+
+def test_a_table_of_the_shop_s_own_is_published(shop: Shop) -> None:
+    """A new model becomes a table of the warehouse, and goes when its file goes."""
+    path = shop.model(
+        "mart_days",
+        "-- One row per day; 'as' and : in a comment or a text are no parameters :day\n"
+        "select session_date, 'a:b' as label, count(*) as sessions, :gap_ms as gap\n"
+        "from FCT_SESSIONS group by session_date -- the end",
+    )
+    result = shop.build()
+    assert result.rebuilt
+    assert result.tables["mart_days"] == 1
+    assert shop.rows("select label, sessions, gap from mart_days") == [("a:b", 1, 1_800_000)]
+    path.unlink()
+    assert "mart_days" not in shop.build().tables
+
+
+def test_an_own_table_can_rest_on_another(shop: Shop) -> None:
+    """The order of own models is read from their SQL as well; no rows are fine."""
+    shop.model("a_last", "select day from z_first where day is null")
+    shop.model("z_first", "select session_date as day from fct_sessions")
+    assert shop.build().tables["a_last"] == 0
+
+
+def test_own_tables_survive_late_rows(shop: Shop) -> None:
+    """What was known on the day is worked out beside them, not into them."""
+    shop.model("mart_events", "select count(*) as events from events")
+    shop.deliver(1, [view(NOON + 2)])
+    shop.build()
+    assert shop.values("select events from mart_events") == [3]
+
+
+def test_a_shipped_model_can_be_replaced(shop: Shop) -> None:
+    """A file of a shipped model's name takes its place; more columns are welcome."""
+    shipped = Path(__file__).parents[2] / "src/tallymark/models/marts/fct_order_items.sql"
+    text = shipped.read_text(encoding="utf-8")
+    shop.model("fct_order_items", text.replace("\nfrom ", ",\n    1 as ours\nfrom "))
+    shop.build()
+    assert shop.rows("select item_name, ours from fct_order_items") == [("Lamp", 1)]
+
+
+def test_a_replacement_keeps_the_columns(shop: Shop) -> None:
+    """Readers of a shipped table rely on its columns; a missing one is named."""
+    shop.model("fct_order_items", "select order_id, line from int_order_lines")
+    _refused(shop, ModelError, "fct_order_items.sql", "item_id", "keep the columns")
+
+
+@pytest.mark.parametrize(
+    ("name", "sql", "words"),
+    [
+        ("one", "select 1 as x from two", ("one.sql", "nothing makes", "two")),
+        ("one", "select x from fct_session", ("did you mean fct_sessions?",)),
+        ("one", "select x from one", ("circle", "one")),
+        ("one", "select 1 as x from fct_orders; select 2 as y", ("one.sql", "exactly one select")),
+        ("one", "drop table fct_orders", ("one.sql", "exactly one select")),
+        ("one", "create table x as select 1 as y", ("one.sql", "exactly one select")),
+        ("one", "insert into fct_orders select 1", ("one.sql", "exactly one select")),
+        ("one", "copy fct_orders to 'x.csv'", ("one.sql",)),
+        ("one", "attach 'x.duckdb'", ("one.sql",)),
+        ("one", "", ("one.sql", "exactly one select")),
+        ("one", "-- nothing", ("one.sql", "exactly one select")),
+        ("one", "select * from read_csv('x.csv')", ("one.sql", "no table here")),
+        ("one", "select * from 'x.csv'", ("one.sql", "nothing makes")),
+        ("one", "select * from information_schema.tables", ("one.sql", "no table here")),
+        ("one", "select\n  1 +\nfrom (", ("one.sql", "is not SQL")),
+        ("one", "select 'open from fct_orders", ("one.sql", "is not SQL")),
+        ("one", "select nothing from fct_orders", ("one.sql", "nothing")),
+        ("one", "select :day as x from fct_orders", ("one.sql", "unknown parameter :day")),
+        ("landed", "select 1 as x from fct_orders", ("landed.sql", "another name")),
+        ("dim_traffic", "select 1 as x from fct_orders", ("dim_traffic.sql", "another name")),
+        ("ledger_runs", "select 1 as x from fct_orders", ("ledger_runs.sql", "name")),
+        ("Fct_Orders", "select 1 as x from fct_orders", ("Fct_Orders.sql", "lower case")),
+    ],
+)
+def test_what_is_no_model_is_refused(
+    shop: Shop, name: str, sql: str, words: tuple[str, ...]
+) -> None:
+    """With the file named, and before anything is published."""
+    shop.model(name, sql)
+    _refused(shop, ModelError, *words)
+
+
+def test_a_circle_of_models_is_refused(shop: Shop) -> None:
+    """Both are named."""
+    shop.model("one", "select x from two")
+    shop.model("two", "select x from one")
+    _refused(shop, ModelError, "circle", "one", "two")
+
+
+def test_a_validation_that_finds_rows_stops_the_build(shop: Shop) -> None:
+    """The shop's own version of a validation, too; a comment at its end does no harm."""
+    shop.model("session_order", "select session_id from fct_sessions -- every one")
+    _refused(shop, ModelError, "session_order", "found rows", "nothing was published")
+
+
+def test_lost_credit_does_not_reconcile(shop: Shop) -> None:
+    """Credit that is less than the counted revenue publishes nothing."""
+    _change(shop, "marts/fct_attribution", "    revenue\n", "    revenue / 2 as revenue\n")
+    _refused(shop, ReconciliationError, "revenue", "attribution", "nothing was published")
+
+
+def test_no_credit_at_all_does_not_reconcile(shop: Shop) -> None:
+    """An empty table of credit is not an agreement."""
+    _change(shop, "marts/fct_attribution", "where is_counted", "where is_counted and 1 = 0")
+    _refused(shop, ReconciliationError, "attribution")
+
+
+def test_credit_between_orders_is_found(shop: Shop) -> None:
+    """Sums that agree do not hide that an order of no revenue has no row."""
+    shop.deliver(0, [view(NOON), order(NOON + 1), order(NOON + 2, number="L-2", revenue=0)])
+    shop.build()
+    _change(shop, "marts/fct_attribution", "where is_counted", "where is_counted and revenue > 0")
+    with pytest.raises(ModelError, match="'credit' found rows"):
+        shop.build()
+
+
+def test_lost_events_do_not_reconcile(shop: Shop) -> None:
+    """A step that drops rows is stopped by name."""
+    _change(
+        shop,
+        "staging/int_session_events",
+        "where landed.rejected = 0",
+        "where landed.step <> 'purchase' and landed.rejected = 0",
+    )
+    _refused(shop, ReconciliationError, "sessions")
+
+
+def test_a_build_after_a_refused_one_is_good(shop: Shop) -> None:
+    """Taking the file away is all it needs."""
+    path = shop.model("one", "select x from one")
+    _refused(shop, ModelError)
+    path.unlink()
+    assert shop.build(full=True).counted_orders == 1
+
+
+def _change(shop: Shop, shipped: str, old: str, new: str) -> None:
+    """A version of a shipped model with one text replaced."""
+    path = Path(__file__).parents[2] / f"src/tallymark/models/{shipped}.sql"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    shop.model(path.stem, text.replace(old, new))
