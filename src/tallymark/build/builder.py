@@ -15,11 +15,12 @@ from tallymark.build.export import export_tables
 from tallymark.build.graph import Model, bound, load_models, ordered
 from tallymark.build.steps import SOURCES, STEPS, Context, calendar
 from tallymark.config import Config, Contract, fingerprint
-from tallymark.engine.base import identifier, literal, path_list
+from tallymark.engine.base import identifier, literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Publication, Warehouse
 from tallymark.errors import ModelError, ReconciliationError
-from tallymark.ingest.landing import EMPTY, REJECTED
+from tallymark.ingest.deliveries import date_in_name
+from tallymark.ingest.landing_sql import landed_view
 from tallymark.results import BuildResult, CheckResult
 
 __all__ = ["Builder"]
@@ -119,20 +120,13 @@ class Builder:
         }
 
     def _landed_sql(self, paths: Sequence[Path], entries: Sequence[Mapping[str, Any]]) -> str:
-        source = f"select * from read_parquet({path_list(paths)})" if paths else EMPTY
         # A file whose name states no day is dated by the day of most of its rows.
-        dated = "delivery_date"
-        undated = [one for one in entries if one["date"] and one["file"]]
-        cases = " ".join(
-            f"when {literal(one['delivery'])} then date {literal(one['date'])}" for one in undated
-            if not _named_with(one)
-        )  # fmt: skip
-        if cases:
-            dated = f"coalesce(delivery_date, case delivery {cases} end)"
-        return (
-            f"select * replace ({dated} as delivery_date), "
-            f"faults & {REJECTED.value} as rejected from ({source})"
-        )
+        undated = {
+            one["delivery"]: one["date"]
+            for one in entries
+            if one["file"] and one["date"] and date_in_name(one["delivery"]) is None
+        }
+        return landed_view(paths, undated)
 
     def _load(self, entries: Sequence[Mapping[str, Any]]) -> None:
         paths = [self.warehouse.root / one["file"] for one in entries if one["file"]]
@@ -311,10 +305,6 @@ class Builder:
             exports=exports,
             channel_share=float(known[0] / known[1]) if known[1] else None,
         )
-
-
-def _named_with(entry: Mapping[str, Any]) -> bool:
-    return bool(entry.get("dated_by_name", True))
 
 
 def _ledger(checked: CheckResult) -> dict[str, dict[str, tuple[str, Sequence[Any]]]]:

@@ -21,6 +21,7 @@ from tallymark.classify.hosts import (
 from tallymark.config import Config, Contract
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.identity import Judged, Purchase, is_test, judge_orders
+from tallymark.ingest.landing_sql import QUERY, parts_sql
 from tallymark.ingest.payloads import Item, Order, parse_order
 
 __all__ = ["SOURCES", "STEPS", "Context", "Step", "calendar"]
@@ -83,6 +84,28 @@ def _hosts(context: Context) -> None:
     context.engine.values(
         "dim_hosts",
         {"page_host": ("varchar", values), "is_internal": ("boolean", internal)},
+    )
+
+
+def _landing_pages(context: Context) -> None:
+    """The tags and click ids of each distinct landing page that has a query at all."""
+    parts = parts_sql()
+    names = ("utm_source", "utm_medium", "utm_campaign", "click_id_kind", "partner")
+    picks = ", ".join(f"{parts[name]} as {name}" for name in names)
+    keyed = ", chr(31), ".join(f"coalesce({name}, '')" for name in names)
+    context.engine.execute(
+        "create or replace table int_landing_pages as "
+        f"select page_url, {', '.join(names)}, concat({keyed}) as page_key from ("
+        f"select page_url, {picks} from (select distinct page_url, {QUERY} as query "
+        "from int_landing_rows where contains(page_url, '?')))"
+    )
+
+
+def _referrers(context: Context) -> None:
+    context.engine.execute(
+        "create or replace table int_referrers as "
+        f"select referrer, {parts_sql()['referrer_host']} as referrer_host "
+        "from (select distinct referrer from int_landing_rows where referrer is not null)"
     )
 
 
@@ -288,6 +311,8 @@ def _persons(context: Context) -> None:
 STEPS: Mapping[str, Step] = {
     "dim_user_agents": Step(reads=("landed",), make=_user_agents, by_value=True),
     "dim_hosts": Step(reads=("landed",), make=_hosts, by_value=True),
+    "int_landing_pages": Step(reads=("int_landing_rows",), make=_landing_pages),
+    "int_referrers": Step(reads=("int_landing_rows",), make=_referrers),
     "dim_traffic": Step(reads=("int_landings",), make=_traffic),
     "int_order_identity": Step(reads=("landed",), make=_orders),
     # Made together with the orders' identity; named so that the graph knows it.

@@ -13,7 +13,8 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import write_atomically
 from tallymark.ingest.careful import open_text
 from tallymark.ingest.deliveries import Delivery
-from tallymark.ingest.landing import REJECTED, Fault, Landed
+from tallymark.ingest.landing import Landed
+from tallymark.ingest.landing_sql import REJECTED, Fault
 from tallymark.results import Finding, to_json
 
 __all__ = ["Quarantine"]
