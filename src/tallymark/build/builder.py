@@ -11,13 +11,13 @@ from typing import Any
 
 import duckdb
 
-from tallymark.build.export import export_tables
+from tallymark.build.export import exports_are_current, place_exports, prepare_exports
 from tallymark.build.graph import Model, bound, load_models, ordered
 from tallymark.build.steps import SOURCES, STEPS, Context, calendar
 from tallymark.config import Config, Contract, fingerprint
 from tallymark.engine.base import identifier, literal
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.engine.warehouse import Publication, Warehouse
+from tallymark.engine.warehouse import EXPORTED, Publication, Warehouse
 from tallymark.errors import ModelError, ReconciliationError
 from tallymark.ingest.deliveries import date_in_name
 from tallymark.ingest.landing_sql import landed_view
@@ -34,7 +34,6 @@ TABLES = {
     "fct_orders": "ordered_at, order_id",
     "fct_order_items": "order_id, line",
     "fct_attribution": "order_id, model, touch_number",
-    "dim_clients": "client_id",
     "dim_user_agents": "user_agent",
     "dim_hosts": "page_host",
     "event_repeats": "event_id",
@@ -42,6 +41,10 @@ TABLES = {
     "metrics_hourly": "date, hour, metric, segment",
     "reconciliation": "place",
 }
+# Selections out of another table; made again whenever they are read.
+VIEWS = frozenset({"events", "fct_sessions", "fct_orders", "dim_clients"})
+PUBLISHED_VIEWS = ("events", "dim_clients")
+SORTED = frozenset({"fct_sessions"})  # by the model that makes it; a second sort would be waste
 _KNOWN = "known"
 
 
@@ -87,27 +90,53 @@ class Builder:
         """
         state = self.state(entries)
         if not full and self.warehouse.meta().get("state") == state:
-            return self._result("nothing changed since the last build", rebuilt=False)
+            return self._restored(state)
         self._load(entries)
         self._run_models("main")
         if self._has_late_rows():
             self._run_known()
-        amounts = self._reconciled()
+        facts = self._reconciled()
         self._validate()
+        exports = prepare_exports(
+            self.engine, self.warehouse.scratch, self.config.export, presorted=SORTED
+        )
         files = {name: [self._write(name, order)] for name, order in TABLES.items()}
         landed = [self.warehouse.root / one["file"] for one in entries if one["file"]]
-        views = {"events": bound(self.models["events"], self._parameters())}
-        views = {"landed": self._landed_sql([path.resolve() for path in landed], entries), **views}
+        views = {"landed": self._landed_sql([path.resolve() for path in landed], entries)}
+        for name in PUBLISHED_VIEWS:
+            views[name] = bound(self.models[name], self._parameters())
         self.warehouse.publish(
             Publication(
                 files=files,
                 views=views,
                 tables=_ledger(checked),
-                meta={"state": state, "program": self.program, **amounts},
+                meta={"state": state, "program": self.program, "facts": json.dumps(facts)},
             ),
             generations=self.config.generations,
         )
-        return self._result("the deliveries, rules or settings changed", rebuilt=True)
+        placed = place_exports(self.warehouse, exports, self._export_state(state))
+        return _result(
+            facts, placed, "the deliveries, rules or settings changed", rebuilt=True
+        )
+
+    def _export_state(self, state: str) -> str:
+        return f"{state} {self.config.export}"
+
+    def _restored(self, state: str) -> BuildResult:
+        """Nothing to build; exports that are gone or of another build are written again."""
+        kind = self.config.export
+        placed = [self.warehouse.root / f"{table}.{kind}" for table in EXPORTED]
+        if not exports_are_current(self.warehouse, kind, self._export_state(state)):
+            engine = self.warehouse.open(
+                memory_limit=self.config.engine.memory_limit, threads=self.config.engine.threads
+            )
+            try:
+                prepared = prepare_exports(engine, self.warehouse.scratch, kind)
+            finally:
+                engine.close()
+            placed = place_exports(self.warehouse, prepared, self._export_state(state))
+        facts = json.loads(self.warehouse.meta()["facts"])
+        return _result(facts, placed, "nothing changed since the last build", rebuilt=False)
 
     # ------------------------------------------------------------ inputs
 
@@ -138,6 +167,7 @@ class Builder:
             "int_delivery_days",
             {
                 "delivery": ("varchar", [one["delivery"] for one in entries]),
+                "place": ("integer", _places([one["delivery"] for one in entries])),
                 "date": ("date", days),
                 "rows_read": ("bigint", [one["rows_read"] for one in entries]),
                 "rows_accepted": ("bigint", [one["rows_accepted"] for one in entries]),
@@ -180,7 +210,7 @@ class Builder:
                     STEPS[name].make(self.context)
                 continue
             model = self.models[name]
-            made = "view" if name == "events" else "table"
+            made = "view" if name in VIEWS else "table"
             sql = bound(model, parameters)
             self._execute(f"create or replace {made} {identifier(name)} as {sql}", model)
 
@@ -228,23 +258,43 @@ class Builder:
                 f"using ({keys})"
             )
 
-    def _reconciled(self) -> dict[str, str]:
-        wrong = self.engine.rows(
-            "select step, measure, difference, explained, explanation from reconciliation "
-            "where difference <> explained order by place"
-        )
-        if wrong:
-            step, measure, difference, explained, explanation = wrong[0]
-            raise ReconciliationError(
-                f"{measure} do not add up in step {step!r}: {difference} are missing, "
-                f"{explained} are explained by {explanation}; nothing was published",
-                where=str(self.warehouse.root),
-                fix="the last good state stays; report this with the deliveries concerned",
-            )
+    def _reconciled(self) -> dict[str, Any]:
+        """What the run comes to, as plain JSON; refuses amounts that do not add up."""
+        keys = ("step", "measure", "amount_in", "amount_out", "difference", "explained",
+                "explanation")  # fmt: skip
+        rows = self.engine.rows(f"select {', '.join(keys)} from reconciliation order by place")
+        amounts = [dict(zip(keys, row, strict=True)) for row in rows]
+        for one in amounts:
+            if one["difference"] != one["explained"]:
+                raise ReconciliationError(
+                    f"{one['measure']} do not add up in step {one['step']!r}: "
+                    f"{one['difference']} are missing, {one['explained']} are explained by "
+                    f"{one['explanation']}; nothing was published",
+                    where=str(self.warehouse.root),
+                    fix="the last good state stays; report this with the deliveries concerned",
+                )
         orders, revenue = self.engine.rows(
             "select count(*), coalesce(sum(revenue), 0) from fct_orders where is_counted"
         )[0]
-        return {"counted_orders": str(orders), "counted_revenue": str(revenue)}
+        known = self.engine.rows(
+            "select sum(case when channel in ('Unknown', 'Unattributed') then 0 else revenue "
+            "end), sum(revenue) from fct_attribution where model = 'last_click'"
+        )[0]
+        counted = [one for one in TABLES if one != "fct_sessions"]
+        counts = {name: self._count(name) for name in ("fct_sessions", *counted)}
+        events = next(one["amount_out"] for one in amounts if one["step"] == "events")
+        return {
+            "tables": {"events": int(events), **counts},
+            "counted_orders": orders,
+            "counted_revenue": str(revenue),
+            "channel_share": float(known[0] / known[1]) if known[1] else None,
+            "reconciliation": [
+                {key: str(value) for key, value in one.items()} for one in amounts
+            ],
+        }
+
+    def _count(self, table: str) -> int:
+        return int(self.engine.rows(f"select count(*) from {identifier(table)}")[0][0])
 
     def _validate(self) -> None:
         parameters = self._parameters()
@@ -267,44 +317,36 @@ class Builder:
     def _write(self, table: str, order: str) -> Path:
         aside = self.warehouse.scratch / f"{table}.parquet"
         self.engine.write(
-            f"select * from {identifier(table)} order by {order}", aside,
-            "format parquet, compression zstd, compression_level 1",
-        )  # fmt: skip
+            f"select * from {identifier(table)}" + ("" if table in SORTED else f" order by {order}"),
+            aside,
+            "format parquet, compression snappy, write_bloom_filter false",
+        )
         return self.warehouse.keep(table, aside)
 
-    def _result(self, reason: str, *, rebuilt: bool) -> BuildResult:
-        engine = self.warehouse.open(
-            memory_limit=self.config.engine.memory_limit, threads=self.config.engine.threads
-        )
-        try:
-            exports = export_tables(engine, self.warehouse, self.config.export, force=rebuilt)
-            counts = {
-                table: int(engine.rows(f"select count(*) from {identifier(table)}")[0][0])
-                for table in ("events", *(one for one in TABLES if not one.startswith("event_")))
-            }
-            amounts = engine.rows(
-                "select step, measure, amount_in, amount_out, difference, explained, explanation "
-                "from reconciliation order by place"
-            )
-            known = engine.rows(
-                "select sum(case when channel in ('Unknown', 'Unattributed') then 0 else revenue "
-                "end), sum(revenue) from fct_attribution where model = 'last_click'"
-            )[0]
-        finally:
-            engine.close()
-        keys = ("step", "measure", "amount_in", "amount_out", "difference", "explained",
-                "explanation")  # fmt: skip
-        meta = self.warehouse.meta()
-        return BuildResult(
-            rebuilt=rebuilt,
-            reason=reason,
-            tables=counts,
-            counted_orders=int(meta["counted_orders"]),
-            counted_revenue=Decimal(meta["counted_revenue"]),
-            reconciliation=[dict(zip(keys, row, strict=True)) for row in amounts],
-            exports=exports,
-            channel_share=float(known[0] / known[1]) if known[1] else None,
-        )
+
+def _result(
+    facts: Mapping[str, Any], exports: Sequence[Path], reason: str, *, rebuilt: bool
+) -> BuildResult:
+    money = ("amount_in", "amount_out", "difference", "explained")
+    return BuildResult(
+        rebuilt=rebuilt,
+        reason=reason,
+        tables=facts["tables"],
+        counted_orders=facts["counted_orders"],
+        counted_revenue=Decimal(facts["counted_revenue"]),
+        reconciliation=[
+            {key: Decimal(value) if key in money else value for key, value in one.items()}
+            for one in facts["reconciliation"]
+        ],
+        exports=exports,
+        channel_share=facts["channel_share"],
+    )
+
+
+def _places(keys: Sequence[str]) -> list[int]:
+    """The rank of each delivery key: what ties between deliveries are broken by."""
+    ranks = {key: place for place, key in enumerate(sorted(keys))}
+    return [ranks[key] for key in keys]
 
 
 def _ledger(checked: CheckResult) -> dict[str, dict[str, tuple[str, Sequence[Any]]]]:

@@ -79,14 +79,7 @@ def measure(
     days: Counter[str] = Counter()
     for row in good:
         days[row[1]] += row[2]
-    repeated = engine.rows(
-        f"with twins as (select event_ms from {source} where {sound} "
-        "group by event_ms having count(*) > 1), "
-        f"same as (select count(*) as n from {source} where {sound} "
-        "and event_ms in (select event_ms from twins) group by event_ms, client_id, page_url, "
-        "referrer, event_name, payload, user_agent having count(*) > 1) "
-        "select cast(coalesce(sum(n - 1), 0) as bigint) from same"
-    )[0][0]
+    repeated = _repeated(engine, source, sound)
     purchases = engine.rows(
         f"select client_id, event_ms, payload from {source} "
         f"where step = 'purchase' and {sound} order by event_ms, line_number"
@@ -106,6 +99,22 @@ def measure(
         orders=_orders(purchases, contract),
         careful=landed.careful,
     )
+
+
+def _repeated(engine: DuckEngine, source: str, sound: str) -> int:
+    """How many rows repeat another one exactly; only rows of one millisecond are compared."""
+    twins = engine.rows(
+        f"select event_ms from {source} where {sound} group by event_ms having count(*) > 1"
+    )
+    if not twins:
+        return 0
+    found = engine.rows(
+        f"select cast(coalesce(sum(n - 1), 0) as bigint) from (select count(*) as n from {source} "
+        f"where {sound} and event_ms in (select unnest(cast(? as bigint[]))) group by event_ms, "
+        "client_id, page_url, referrer, event_name, payload, user_agent having count(*) > 1)",
+        [[row[0] for row in twins]],
+    )
+    return int(found[0][0])
 
 
 def _moment(milliseconds: int | None) -> str | None:

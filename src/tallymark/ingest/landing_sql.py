@@ -17,10 +17,21 @@ from tallymark.config import Contract, EventNames
 from tallymark.engine.base import identifier, literal, path_list
 from tallymark.ingest.deliveries import Delivery
 
-__all__ = ["PARTS", "REJECTED", "Fault", "delivery_base", "landed_view", "landing_sql", "parts_sql"]
+__all__ = [
+    "REJECTED",
+    "UTM",
+    "Fault",
+    "delivery_base",
+    "landed_view",
+    "landing_parts",
+    "landing_sql",
+]
 
+QUERY = (
+    "case when contains(page_url, '?') "
+    "then split_part(substr(page_url, strpos(page_url, '?') + 1), '#', 1) end"
+)
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
-PARTS = ("page_path", "referrer_host", *UTM, "click_id_kind", "partner")
 SOURCE_COLUMNS = {
     "delivery": "varchar", "delivery_date": "date", "id_base": "bigint", "line_number": "bigint",
     "event_ms": "bigint", "event_date": "date", "event_hour": "integer", "client_id": "varchar",
@@ -60,64 +71,82 @@ def _case(branches: Sequence[tuple[str, str]], otherwise: str = "null") -> str:
     return f"case {arms} else {otherwise} end" if arms else otherwise
 
 
-def _host(url: str) -> str:
-    """The lower-case host of an absolute URL; port and user information are rare, so tested for."""
-    plain = f"split_part({url}, '/', 3)"
-    bare = f"split_part(split_part({plain}, '?', 1), '#', 1)"
+def _authority(url: str) -> str:
+    return f"case when contains({url}, '://') then split_part({url}, '/', 3) end"
+
+
+def _host(authority: str) -> str:
+    """The lower-case host of ``//user@host:port``; those parts are rare, so tested for first."""
+    bare = f"split_part(split_part({authority}, '?', 1), '#', 1)"
     exact = f"split_part(split_part({bare}, '@', -1), ':', 1)"
+    rare = " or ".join(f"contains({authority}, '{mark}')" for mark in ":?#@")
+    return f"nullif(lower(case when {rare} then {exact} else {authority} end), '')"
+
+
+def _value(name: str) -> str:
+    """The first value of a tag among ``tags``, decoded; null where absent or empty."""
+    mark = f"{name}="
+    found = f"list_filter(tags, lambda tag: starts_with(tag, {literal(mark)}))[1]"
+    return f"nullif(substr({found}, {len(mark) + 1}), '')"
+
+
+def _decoded(raw: str) -> str:
+    """A raw value decoded; the raw value where it cannot be; most need no decoding at all."""
+    decoded = f"nullif(trim(try(url_decode(replace({raw}, '+', ' ')))), '')"
     return (
-        f"case when contains({url}, '://') then nullif(lower(case when "
-        f"regexp_matches({plain}, '[?#@:]') then {exact} else {plain} end), '') end"
+        f"case when contains({raw}, '%') or contains({raw}, '+') "
+        f"then coalesce({decoded}, {raw}) else {raw} end"
     )
 
 
-def _has_parameter(name: str) -> str:
-    return f"contains(query, {literal(f'&{name}=')})"
+def _known(names: Mapping[str, str], listed: str) -> str:
+    """Which of the named parameters is among those listed; of several the first in the table."""
+    exact = _case(
+        [(f"list_contains({listed}, {literal(name)})", literal(value))
+         for name, value in names.items()]
+    )  # fmt: skip
+    one = listed + "[1]"
+    if any(name != value for name, value in names.items()):
+        one = exact
+    return f"case when len({listed}) = 1 then {one} when len({listed}) > 1 then {exact} end"
 
 
-def _parameter(name: str) -> str:
-    """A URL parameter's first value, decoded; null where absent, empty or undecodable."""
-    mark = f"&{name}="
-    raw = f"split_part(substr(query, strpos(query, {literal(mark)}) + {len(mark)}), '&', 1)"
-    value = (
-        f"case when regexp_matches({raw}, '[%+]') "
-        f"then trim(try(url_decode(replace({raw}, '+', ' ')))) else trim({raw}) end"
-    )
-    return f"case when {_has_parameter(name)} then coalesce(nullif({value}, ''), nullif({raw}, '')) end"
+def _names(names: Mapping[str, str]) -> str:
+    some = ", ".join(literal(name) for name in names)
+    return f"list_filter(names, lambda name: name in ({some}))"
 
 
-def _first_parameter(names: Mapping[str, str]) -> str:
-    """Which of the named parameters is there, in the order given; one cheap test for most rows."""
-    some = "|".join(sorted(names))
-    return (
-        f"case when regexp_matches(query, {literal(f'&({some})=')}) then "
-        + _case([(_has_parameter(name), literal(value)) for name, value in names.items()])
-        + " end"
-    )
+def landing_parts(source: str, kept: str, tags: Sequence[str] = UTM[:3]) -> str:
+    """SQL that adds tags, click id, partner and referrer host to rows with their URLs.
 
+    The query string is split once; what is asked of it are short lists. A row without one costs
+    next to nothing.
 
-def parts_sql() -> Mapping[str, str]:
-    """SQL of each part of ``page_url`` and ``referrer``, given ``query`` and ``bare_url``."""
+    Args:
+        source: A relation with ``page_url`` and ``referrer``.
+        kept: The select list of columns to keep.
+        tags: Which of the campaign tags.
+    """
+    values = ", ".join(f"{_value(name)} as raw_{name}" for name in tags)
+    decoded = ", ".join(f"{_decoded(f'raw_{name}')} as {name}" for name in tags)
     clicks = {name: name for name in CLICK_IDS}
-    tagged = {
-        name: f"case when contains(query, '&utm_') then {_parameter(name)} end" for name in UTM
-    }
-    return {
-        "page_path": (
-            "case when strpos(substr(bare_url, 9), '/') > 0 "
-            "then substr(bare_url, strpos(substr(bare_url, 9), '/') + 8) "
-            "when contains(page_url, '://') then '/' end"
-        ),
-        "referrer_host": _host("referrer"),
-        **tagged,
-        "click_id_kind": _first_parameter(clicks),
-        "partner": _first_parameter(PARTNERS),
-    }
+    return (
+        f"select {kept}, {decoded}, {_known(clicks, 'clicks')} as click_id_kind, "
+        f"{_known(PARTNERS, 'partners')} as partner, "
+        f"{_host('referrer_authority')} as referrer_host from ("
+        f"select *, {values}, {_names(clicks)} as clicks, {_names(PARTNERS)} as partners from ("
+        "select *, list_filter(parameters, lambda one: starts_with(one, 'utm_')) as tags, "
+        "list_transform(list_filter(parameters, lambda one: not starts_with(one, 'utm_')), "
+        "lambda one: split_part(one, '=', 1)) as names, "
+        f"{_authority('referrer')} as referrer_authority from ("
+        f"select *, string_split({QUERY}, '&') as parameters from {source})))"
+    )
 
 
-QUERY = (
-    "case when contains(page_url, '?') then "
-    "'&' || split_part(substr(page_url, strpos(page_url, '?') + 1), '#', 1) end"
+PAGE_PATH = (
+    "case when strpos(substr(bare_url, 9), '/') > 0 "
+    "then substr(bare_url, strpos(substr(bare_url, 9), '/') + 8) "
+    "when contains(page_url, '://') then '/' end"
 )
 BARE_URL = "split_part(split_part(page_url, '?', 1), '#', 1)"
 
@@ -144,13 +173,12 @@ def landed_view(paths: Sequence[Path], dates: Mapping[str, str]) -> str:
         ]
         dated = f"coalesce(delivery_date, {_case(cases)})"
     kept = [name for name in SOURCE_COLUMNS if name not in {"delivery_date", "id_base", "faults"}]
-    parts = ", ".join(f"{sql} as {name}" for name, sql in parts_sql().items())
-    return (
-        f"select id_base + line_number as event_id, {dated} as delivery_date, "
-        f"{', '.join(kept)}, make_timestamp_ms(event_ms) as event_time, "
-        f"faults & {REJECTED.value} as rejected, {parts} "
-        f"from (select *, {QUERY} as query, {BARE_URL} as bare_url from {source})"
+    own = (
+        f"id_base + line_number as event_id, {dated} as delivery_date, {', '.join(kept)}, "
+        f"make_timestamp_ms(event_ms) as event_time, faults & {REJECTED.value} as rejected, "
+        f"{PAGE_PATH} as page_path"
     )
+    return landing_parts(f"(select *, {BARE_URL} as bare_url from {source})", own, UTM)
 
 
 def _steps(names: EventNames) -> str:
@@ -202,7 +230,7 @@ def landing_sql(
         Fault.TIME: "event_ms is null",
         Fault.EVENT_NAME: "event_name is null",
         Fault.CLIENT: "client_id is null",
-        Fault.PAGE: f"{_host('page_url')} is null",
+        Fault.PAGE: "page_host is null",
         Fault.AGENT: "user_agent is null",
         Fault.PAYLOAD: "payload is not null and not json_valid(payload)",
         Fault.OTHER_DAY: f"coalesce({other_day}, false)",
@@ -219,7 +247,8 @@ def landing_sql(
         stamp=_raw(mapping, "timestamp"),
         local=local,
         faults=faults,
-        host=_host("page_url"),
+        host=_host("authority"),
+        authority=_authority("page_url"),
         base=delivery_base(delivery.key),
         delivery=literal(delivery.key),
         date=f"date {literal(str(delivery.date))}" if delivery.date else "null",
@@ -235,6 +264,7 @@ with delivered as (
 ),
 timed as (
     select *,
+        {authority} as authority,
         case when ends_with(stamp, 'Z') then try_cast(stamp as timestamp)
             else cast(try_cast(stamp as timestamptz) at time zone 'UTC' as timestamp)
         end as event_time
@@ -242,6 +272,7 @@ timed as (
 ),
 dated as (
     select *,
+        {host} as page_host,
         epoch_ms(event_time) as event_ms,
         cast({local} as date) as event_date,
         cast(hour({local}) as integer) as event_hour
@@ -253,7 +284,7 @@ select
     cast({base} as bigint) as id_base,
     line_number, event_ms, event_date, event_hour, client_id, event_name,
     {steps} as step,
-    page_url, {host} as page_host, referrer, user_agent, payload,
+    page_url, page_host, referrer, user_agent, payload,
     {collected} as referrer_collected,
     cast({faults} as integer) as faults
 from dated

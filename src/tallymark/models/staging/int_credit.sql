@@ -30,5 +30,5 @@ left join chosen
     on int_orders.order_id = chosen.order_id and models.model = chosen.model
 left join fct_sessions
     on chosen.client_id = fct_sessions.client_id
-    and chosen.touch_ms = epoch_ms(fct_sessions.session_start)
+    and make_timestamp_ms(chosen.touch_ms) = fct_sessions.session_start
 where int_orders.is_counted or int_orders.known_is_counted

@@ -6,18 +6,25 @@ with stream as (
         landed.event_ms as event_ms,
         landed.event_date as event_date,
         landed.step as step,
-        landed.delivery as delivery,
-        landed.line_number as line_number
+        landed.line_number as line_number,
+        int_delivery_days.place as place
     from landed
+    inner join int_delivery_days on landed.delivery = int_delivery_days.delivery
     left join event_repeats on landed.event_id = event_repeats.event_id
     where landed.rejected = 0 and landed.client_id is not null and event_repeats.event_id is null
 ),
 
 gaps as (
     select
-        event_id, client_id, event_ms, event_date, step, delivery, line_number,
+        event_id,
+        client_id,
+        event_ms,
+        event_date,
+        step,
+        line_number,
+        place,
         lag(event_ms) over (
-            partition by client_id order by event_ms, delivery, line_number
+            partition by client_id order by event_ms, place, line_number
         ) as previous_ms
     from stream
 )
@@ -28,13 +35,16 @@ select
     event_ms,
     event_date,
     step,
-    case when previous_ms is null or event_ms - previous_ms > :gap_ms then 1 else 0 end
-        as is_start,
+    case
+        when previous_ms is null then 2
+        when event_ms - previous_ms > :gap_ms then 1
+        else 0
+    end as begins,
     case when event_ms - previous_ms < 1000 and step = 'page_view' then 1 else 0 end as is_quick,
     max(case
         when previous_ms is null or event_ms - previous_ms > :gap_ms then event_ms
     end) over (
-        partition by client_id order by event_ms, delivery, line_number
+        partition by client_id order by event_ms, place, line_number
         rows between unbounded preceding and current row
     ) as session_start_ms
 from gaps

@@ -4,9 +4,10 @@ with grouped as (
         client_id,
         session_start_ms,
         max(event_ms) as session_end_ms,
-        min(event_date) as session_date,
-        max(case when is_start = 1 then event_id end) as landing_event_id,
-        max(case when is_start = 1 then step end) as landing_step,
+        max(case when begins > 0 then event_date end) as session_date,
+        max(case when begins > 0 then event_id end) as landing_event_id,
+        max(case when begins > 0 then step end) as landing_step,
+        max(begins) as begins,
         count(*) as events,
         count(case when step = 'page_view' then 1 end) as page_views,
         count(case when step = 'add_to_cart' then 1 end) as add_to_carts,
@@ -19,18 +20,18 @@ with grouped as (
 )
 
 select
+    landing_event_id,
     client_id,
     session_start_ms,
-    md5(concat(client_id, '|', cast(session_start_ms as varchar))) as session_id,
-    session_date,
     session_end_ms,
-    landing_event_id,
-    landing_step,
+    session_date,
+    landing_step = 'page_view' as landing_seen,
+    begins = 2 as is_new_client,
     cast(events as integer) as events,
     cast(page_views as integer) as page_views,
     cast(add_to_carts as integer) as add_to_carts,
     cast(checkouts_started as integer) as checkouts_started,
-    case when first_cart_date = session_date then 1 else 0 end as known_add_to_carts,
-    case when first_checkout_date = session_date then 1 else 0 end as known_checkouts_started,
+    case when first_cart_date = session_date then 1 else 0 end as known_carted,
+    case when first_checkout_date = session_date then 1 else 0 end as known_checked_out,
     first_view_ms
 from grouped
