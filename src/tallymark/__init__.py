@@ -1,7 +1,5 @@
 """Trusted morning numbers from raw shop events."""
 
-from importlib.metadata import version
-
 __all__ = ["__version__"]
 
-__version__ = version("tallymark")
+__version__ = "0.1.0"

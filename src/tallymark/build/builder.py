@@ -12,16 +12,16 @@ from typing import Any
 
 import duckdb
 
-from tallymark.build.export import export_tables
+from tallymark.build.export import current_exports, place_exports, prepare_exports
 from tallymark.build.graph import Model, bound, load_models, ordered, reads
 from tallymark.build.steps import SOURCES, STEPS, Context, calendar
 from tallymark.config import Config, Contract, fingerprint
-from tallymark.engine.base import identifier, literal, path_list
+from tallymark.engine.base import identifier, literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Publication, Warehouse
 from tallymark.errors import ModelError, ReconciliationError
 from tallymark.ingest.deliveries import date_in_name
-from tallymark.ingest.landing import EMPTY, REJECTED
+from tallymark.ingest.landing_sql import landed_view
 from tallymark.results import BuildResult, CheckResult
 
 __all__ = ["Builder"]
@@ -35,7 +35,6 @@ TABLES = {
     "fct_orders": "ordered_at, order_id",
     "fct_order_items": "order_id, line",
     "fct_attribution": "order_id, model, touch_number",
-    "dim_clients": "client_id",
     "dim_user_agents": "user_agent",
     "dim_hosts": "page_host",
     "event_repeats": "event_id",
@@ -43,6 +42,10 @@ TABLES = {
     "metrics_hourly": "date, hour, metric, segment",
     "reconciliation": "place, step, measure",
 }
+# Selections out of another table; made again whenever they are read.
+VIEWS = frozenset({"events", "fct_sessions", "fct_orders", "dim_clients"})
+PUBLISHED_VIEWS = ("events", "dim_clients")
+SORTED = frozenset({"fct_sessions"})  # by the model that makes it; a second sort would be waste
 _KNOWN = "known"
 
 
@@ -89,30 +92,52 @@ class Builder:
         """
         state = self.state(entries)
         if not full and self.warehouse.meta().get("state") == state:
-            return self._result("nothing changed since the last build", rebuilt=False)
+            return self._restored(state)
         self._load(entries)
         self._run_models("main")
         if self._has_late_rows():
             self._run_known()
         self._keep_promises()
-        amounts = self._reconciled()
+        facts = self._reconciled()
         self._validate()
-        files = {name: [self._write(name, order)] for name, order in self._published().items()}
-        landed = [self.warehouse.root / one["file"] for one in entries if one["file"]]
-        views = {
-            "landed": self._landed_sql([path.resolve() for path in landed]),
-            "events": bound(self.models["events"], self._parameters()),
+        presorted = frozenset(one for one in SORTED if not self.models[one].own)
+        exports = prepare_exports(
+            self.engine, self.warehouse.scratch, self.config.export, presorted=presorted
+        )
+        files = {
+            name: [self._write(name, "" if name in presorted else order)]
+            for name, order in self._published().items()
         }
+        landed = [self.warehouse.root / one["file"] for one in entries if one["file"]]
+        views = {"landed": landed_view([path.resolve() for path in landed], self.days)}
+        for name in PUBLISHED_VIEWS:
+            views[name] = bound(self.models[name], self._parameters())
         self.warehouse.publish(
             Publication(
                 files=files,
                 views=views,
                 tables=_ledger(checked),
-                meta={"state": state, "program": self.program, **amounts},
+                meta={"state": state, "program": self.program, "facts": json.dumps(facts)},
             ),
             generations=self.config.generations,
         )
-        return self._result("the deliveries, rules or settings changed", rebuilt=True)
+        placed = place_exports(self.warehouse, exports, self.config.export, state=state)
+        return _result(facts, placed, "the deliveries, rules or settings changed", rebuilt=True)
+
+    def _restored(self, state: str) -> BuildResult:
+        """Nothing to build; exports that are gone or of another build are written again."""
+        kind = self.config.export
+        placed = current_exports(self.warehouse, kind, state=state)
+        if placed is None:
+            limits = self.config.engine
+            engine = self.warehouse.open(memory_limit=limits.memory_limit, threads=limits.threads)
+            try:
+                prepared = prepare_exports(engine, self.warehouse.scratch, kind)
+            finally:
+                engine.close()
+            placed = place_exports(self.warehouse, prepared, kind, state=state)
+        facts = json.loads(self.warehouse.meta()["facts"])
+        return _result(facts, placed, "nothing changed since the last build", rebuilt=False)
 
     # ------------------------------------------------------------ inputs
 
@@ -123,18 +148,6 @@ class Builder:
             "currency": literal(self.config.shop.currency),
             "run": literal("current"),
         }
-
-    def _landed_sql(self, paths: Sequence[Path]) -> str:
-        source = f"select * from read_parquet({path_list(paths)})" if paths else EMPTY
-        cases = " ".join(
-            f"when {literal(delivery)} then date {literal(day)}"
-            for delivery, day in sorted(self.days.items())
-        )
-        dated = f"coalesce(delivery_date, case delivery {cases} end)" if cases else "delivery_date"
-        return (
-            f"select * replace ({dated} as delivery_date), "
-            f"faults & {REJECTED.value} as rejected from ({source})"
-        )
 
     def _date_the_undated(
         self, entries: Sequence[Mapping[str, Any]], paths: Sequence[Path]
@@ -150,7 +163,7 @@ class Builder:
         found = self.engine.rows(
             "select delivery, max(rows_of_day), sum(rows_of_day) from ("
             "select delivery, event_date, count(*) as rows_of_day "
-            f"from ({self._landed_sql(paths)}) where rejected = 0 and delivery_date is null "
+            f"from ({landed_view(paths, {})}) where rejected = 0 and delivery_date is null "
             "group by delivery, event_date) group by delivery"
         )
         of_one_day = {delivery for delivery, most, rows in found if 2 * most > rows}
@@ -161,12 +174,13 @@ class Builder:
     def _load(self, entries: Sequence[Mapping[str, Any]]) -> None:
         paths = [self.warehouse.root / one["file"] for one in entries if one["file"]]
         self._date_the_undated(entries, paths)
-        self.engine.execute(f"create or replace view landed as {self._landed_sql(paths)}")
+        self.engine.execute(f"create or replace view landed as {landed_view(paths, self.days)}")
         days = [dt.date.fromisoformat(one["date"]) if one["date"] else None for one in entries]
         self.engine.values(
             "int_delivery_days",
             {
                 "delivery": ("varchar", [one["delivery"] for one in entries]),
+                "place": ("integer", _places([one["delivery"] for one in entries])),
                 "date": ("date", days),
                 "rows_read": ("bigint", [one["rows_read"] for one in entries]),
                 "rows_accepted": ("bigint", [one["rows_accepted"] for one in entries]),
@@ -209,7 +223,7 @@ class Builder:
                     STEPS[name].make(self.context)
                 continue
             model = self.models[name]
-            made = "view" if name == "events" else "table"
+            made = "view" if name in VIEWS and not model.own else "table"
             sql = bound(model, parameters)
             self._execute(f"create or replace {made} {identifier(name)} as {sql}", model)
 
@@ -278,23 +292,39 @@ class Builder:
                     f"using ({keys})"
                 )
 
-    def _reconciled(self) -> dict[str, str]:
-        wrong = self.engine.rows(
-            "select step, measure, difference, explained, explanation from reconciliation "
-            "where difference <> explained order by place"
-        )
-        if wrong:
-            step, measure, difference, explained, explanation = wrong[0]
-            raise ReconciliationError(
-                f"{measure} do not add up in step {step!r}: {difference} are missing, "
-                f"{explained} are explained by {explanation}; nothing was published",
-                where=str(self.warehouse.root),
-                fix="the last good state stays; report this with the deliveries concerned",
-            )
+    def _reconciled(self) -> dict[str, Any]:
+        """What the run comes to, as plain JSON; refuses amounts that do not add up."""
+        keys = ("step", "measure", "amount_in", "amount_out", "difference", "explained",
+                "explanation")  # fmt: skip
+        rows = self.engine.rows(f"select {', '.join(keys)} from reconciliation order by place")
+        amounts = [dict(zip(keys, row, strict=True)) for row in rows]
+        for one in amounts:
+            if one["difference"] != one["explained"]:
+                raise ReconciliationError(
+                    f"{one['measure']} do not add up in step {one['step']!r}: "
+                    f"{one['difference']} are missing, {one['explained']} are explained by "
+                    f"{one['explanation']}; nothing was published",
+                    where=str(self.warehouse.root),
+                    fix="the last good state stays; report this with the deliveries concerned",
+                )
         orders, revenue = self.engine.rows(
             "select count(*), coalesce(sum(revenue), 0) from fct_orders where is_counted"
         )[0]
-        return {"counted_orders": str(orders), "counted_revenue": str(revenue)}
+        known, credited = self.engine.rows(
+            "select sum(case when channel in ('Unknown', 'Unattributed') then 0 else revenue "
+            "end), sum(revenue) from fct_attribution where model = 'last_click'"
+        )[0]
+        events = self.engine.rows("select count(*) from landed where rejected = 0")[0][0]
+        tables = [one for one in self._published() if not one.startswith("event_")]
+        counts = {one: self.engine.rows(f"select count(*) from {identifier(one)}")[0][0]
+                  for one in tables}  # fmt: skip
+        return {
+            "tables": {"events": events, **counts},
+            "counted_orders": orders,
+            "counted_revenue": str(revenue),
+            "channel_share": float(known / credited) if credited else None,
+            "reconciliation": [{key: str(value) for key, value in one.items()} for one in amounts],
+        }
 
     def _validate(self) -> None:
         parameters = self._parameters()
@@ -315,49 +345,13 @@ class Builder:
 
     def _write(self, table: str, order: str) -> Path:
         aside = self.warehouse.scratch / f"{table}.parquet"
+        by = f" order by {order}" if order else ""
         with _blaming(self._blame(table)):
             self.engine.write(
-                f"select * from {identifier(table)} order by {order}", aside,
-                "format parquet, compression zstd, compression_level 1",
+                f"select * from {identifier(table)}{by}", aside,
+                "format parquet, compression snappy, write_bloom_filter false",
             )  # fmt: skip
         return self.warehouse.keep(table, aside)
-
-    def _result(self, reason: str, *, rebuilt: bool) -> BuildResult:
-        engine = self.warehouse.open(
-            memory_limit=self.config.engine.memory_limit, threads=self.config.engine.threads
-        )
-        try:
-            exports = export_tables(
-                engine, self.warehouse, self.config.export, state=self.warehouse.meta()["state"]
-            )
-            tables = [one for one in self._published() if not one.startswith("event_")]
-            counts = {
-                table: int(engine.rows(f"select count(*) from {identifier(table)}")[0][0])
-                for table in ("events", *tables)
-            }
-            amounts = engine.rows(
-                "select step, measure, amount_in, amount_out, difference, explained, explanation "
-                "from reconciliation order by place"
-            )
-            known = engine.rows(
-                "select sum(case when channel in ('Unknown', 'Unattributed') then 0 else revenue "
-                "end), sum(revenue) from fct_attribution where model = 'last_click'"
-            )[0]
-        finally:
-            engine.close()
-        keys = ("step", "measure", "amount_in", "amount_out", "difference", "explained",
-                "explanation")  # fmt: skip
-        meta = self.warehouse.meta()
-        return BuildResult(
-            rebuilt=rebuilt,
-            reason=reason,
-            tables=counts,
-            counted_orders=int(meta["counted_orders"]),
-            counted_revenue=Decimal(meta["counted_revenue"]),
-            reconciliation=[dict(zip(keys, row, strict=True)) for row in amounts],
-            exports=exports,
-            channel_share=float(known[0] / known[1]) if known[1] else None,
-        )
 
 
 @contextmanager
@@ -369,6 +363,31 @@ def _blaming(where: str) -> Iterator[None]:
         raise ModelError(
             str(error).splitlines()[0], where=where, fix="mend the SQL of this model"
         ) from error
+
+
+def _result(
+    facts: Mapping[str, Any], exports: Sequence[Path], reason: str, *, rebuilt: bool
+) -> BuildResult:
+    money = ("amount_in", "amount_out", "difference", "explained")
+    return BuildResult(
+        rebuilt=rebuilt,
+        reason=reason,
+        tables=facts["tables"],
+        counted_orders=facts["counted_orders"],
+        counted_revenue=Decimal(facts["counted_revenue"]),
+        reconciliation=[
+            {key: Decimal(value) if key in money else value for key, value in one.items()}
+            for one in facts["reconciliation"]
+        ],
+        exports=exports,
+        channel_share=facts["channel_share"],
+    )
+
+
+def _places(keys: Sequence[str]) -> list[int]:
+    """The rank of each delivery key: what ties between deliveries are broken by."""
+    ranks = {key: place for place, key in enumerate(sorted(keys))}
+    return [ranks[key] for key in keys]
 
 
 def _ledger(checked: CheckResult) -> dict[str, dict[str, tuple[str, Sequence[Any]]]]:

@@ -21,7 +21,8 @@ from tallymark.classify.hosts import (
 from tallymark.config import Config, Contract
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.identity import Judged, Purchase, is_test, judge_orders
-from tallymark.ingest.payloads import Item, Order, parse_order
+from tallymark.ingest.landing_sql import BARE_URL, landing_parts
+from tallymark.ingest.payloads import Item, Order, customer_of, parse_order
 
 __all__ = ["SOURCES", "STEPS", "Context", "Step", "calendar"]
 
@@ -62,6 +63,7 @@ def _user_agents(context: Context) -> None:
         "dim_user_agents",
         {
             "user_agent": ("varchar", values),
+            "agent_id": ("integer", list(range(len(values)))),
             "device": ("varchar", [agent.device for agent in agents]),
             "browser": ("varchar", [agent.browser for agent in agents]),
             "os": ("varchar", [agent.os for agent in agents]),
@@ -90,16 +92,41 @@ _PLACES = Decimal("0.0001")
 _TOO_LARGE = Decimal(10) ** 14  # what DECIMAL(18,4) cannot hold
 
 _LANDING = (
-    "traffic_key", "utm_source", "utm_medium", "utm_campaign", "click_id_kind", "partner",
-    "referrer_host", "page_host", "landing_seen", "referrer_collected",
+    "utm_source", "utm_medium", "utm_campaign", "click_id_kind", "partner", "referrer_host",
+    "page_host", "landing_seen", "referrer_collected",
 )  # fmt: skip
 
 
+def _landings(context: Context) -> None:
+    """How each session began: its page, tags, click id and referrer, and the key of them all."""
+    keyed = ", ".join(
+        ("utm_source", "utm_medium", "utm_campaign", "click_id_kind", "partner", "page_host",
+         "referrer_host", "landing_seen", "referrer_collected")
+    )  # fmt: skip
+    rows = (
+        "(select int_sessions.landing_event_id, int_sessions.client_id, "
+        "int_sessions.session_start_ms, int_sessions.landing_seen, landed.page_url, "
+        "landed.page_host, landed.referrer, landed.referrer_collected, dim_user_agents.agent_id "
+        "from landed inner join int_sessions on landed.event_id = int_sessions.landing_event_id "
+        "left join dim_user_agents on landed.user_agent = dim_user_agents.user_agent)"
+    )
+    kept = (
+        "landing_event_id, client_id, session_start_ms, landing_seen, "
+        f"{BARE_URL} as landing_page, "
+        "page_host, referrer_collected, agent_id"
+    )
+    context.engine.execute(
+        "create or replace table int_landings as "
+        f"select *, cast(hash({keyed}) >> 1 as bigint) as traffic_key, "
+        "coalesce(utm_source, utm_medium, utm_campaign) is not null as is_tagged "
+        f"from ({landing_parts(rows, kept)})"
+    )
+
+
 def _traffic(context: Context) -> None:
-    columns = ", ".join(f"min({name}) as {name}" for name in _LANDING[1:8])
+    columns = ", ".join(f"any_value({name})" for name in _LANDING)
     rows = context.engine.rows(
-        f"select traffic_key, {columns}, bool_or(landing_seen), bool_or(referrer_collected) "
-        "from int_landings group by traffic_key order by traffic_key"
+        f"select traffic_key, {columns} from int_landings group by traffic_key order by traffic_key"
     )
     shop = context.config.shop
     payment = load_payment_hosts() | frozenset(shop.payment_hosts)
@@ -122,7 +149,7 @@ def _traffic(context: Context) -> None:
     context.engine.values(
         "dim_traffic",
         {
-            "traffic_key": ("varchar", [row[0] for row in rows]),
+            "traffic_key": ("bigint", [row[0] for row in rows]),
             "source": ("varchar", [one.source for one in traffic]),
             "medium": ("varchar", [one.medium for one in traffic]),
             "campaign": ("varchar", [one.campaign for one in traffic]),
@@ -279,7 +306,7 @@ def _persons(context: Context) -> None:
     pairs = {
         (client, customer)
         for client, payload in rows
-        if (customer := parse_order(payload, names).customer) is not None
+        if (customer := customer_of(payload, names)) is not None
     }
     persons = group_persons(sorted(pairs))
     clients = sorted(persons)
@@ -295,6 +322,7 @@ def _persons(context: Context) -> None:
 STEPS: Mapping[str, Step] = {
     "dim_user_agents": Step(reads=("landed",), make=_user_agents, by_value=True),
     "dim_hosts": Step(reads=("landed",), make=_hosts, by_value=True),
+    "int_landings": Step(reads=("landed", "int_sessions", "dim_user_agents"), make=_landings),
     "dim_traffic": Step(reads=("int_landings",), make=_traffic),
     "int_order_identity": Step(reads=("landed",), make=_orders),
     # Made together with the orders' identity; named so that the graph knows it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,14 @@ from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.identity import is_test, same_customer
-from tallymark.ingest.landing import REJECTED, Fault, Landed
+from tallymark.ingest.landing import Landed
+from tallymark.ingest.landing_sql import REJECTED, Fault
 from tallymark.ingest.payloads import Order, parse_order
 
 __all__ = ["Facts", "OrderFacts", "chance_collisions", "measure"]
 
 _COUNTER = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 -- UTC throughout, as in the tables
 MAX_FIELDS = 200  # distinct payload keys worth following; a hostile payload may invent more
 
 
@@ -67,37 +70,59 @@ def measure(
 ) -> Facts:
     """Measure a landed delivery: one aggregate over its rows, one over its purchases."""
     source = f"read_parquet({path_list([landed.path])})"
-    sums = ", ".join(f"count(case when faults & {fault.value} > 0 then 1 end)" for fault in Fault)
     sound = f"faults & {REJECTED.value} = 0"
-    found = engine.rows(
-        f"select count(case when {sound} then 1 end), "
-        f"strftime(min(case when {sound} then event_time end), '%Y-%m-%dT%H:%M:%S.%gZ'), "
-        f"strftime(max(case when {sound} then event_time end), '%Y-%m-%dT%H:%M:%S.%gZ'), "
-        f"cast(mode(case when {sound} then event_date end) as varchar), {sums} from {source}"
-    )[0]
-    repeated = engine.rows(
-        f"select cast(coalesce(sum(n - 1), 0) as bigint) from (select count(*) as n from {source} "
-        f"where {sound} group by event_ms, row_hash having count(*) > 1)"
-    )[0][0]
+    groups = engine.rows(
+        f"select faults, cast(event_date as varchar), count(*), min(event_ms), max(event_ms) "
+        f"from {source} group by all"
+    )
+    good = [row for row in groups if not row[0] & REJECTED]
+    days: Counter[str] = Counter()
+    for row in good:
+        days[row[1]] += row[2]
+    repeated = _repeated(engine, source, sound)
     purchases = engine.rows(
         f"select client_id, event_ms, payload from {source} "
         f"where step = 'purchase' and {sound} order by event_ms, line_number"
     )
-    faults = dict(zip(Fault, found[4:], strict=True))
+    faults = {fault: sum(row[2] for row in groups if row[0] & fault) for fault in Fault}
     return Facts(
         delivery=delivery,
         columns=columns,
         rows=landed.rows + len(landed.bad_lines),
-        accepted=found[0],
+        accepted=sum(row[2] for row in good),
         bad_lines=len(landed.bad_lines),
         repeated=repeated,
         faults=faults,
-        first=found[1],
-        last=found[2],
-        main_day=found[3],
+        first=_moment(min((row[3] for row in good), default=None)),
+        last=_moment(max((row[4] for row in good), default=None)),
+        main_day=min(days, key=lambda day: (-days[day], day), default=None),
         orders=_orders(purchases, contract),
         careful=landed.careful,
     )
+
+
+def _repeated(engine: DuckEngine, source: str, sound: str) -> int:
+    """How many rows repeat another one exactly; only rows of one millisecond are compared."""
+    twins = engine.rows(
+        f"select event_ms from {source} where {sound} group by event_ms having count(*) > 1"
+    )
+    if not twins:
+        return 0
+    found = engine.rows(
+        f"select cast(coalesce(sum(n - 1), 0) as bigint) from (select count(*) as n from {source} "
+        f"where {sound} and event_ms in (select unnest(cast(? as bigint[]))) group by event_ms, "
+        "client_id, page_url, referrer, event_name, payload, user_agent having count(*) > 1)",
+        [[row[0] for row in twins]],
+    )
+    return int(found[0][0])
+
+
+def _moment(milliseconds: int | None) -> str | None:
+    """Milliseconds since 1970 as ISO 8601 UTC."""
+    if milliseconds is None:
+        return None
+    moment = _EPOCH + dt.timedelta(milliseconds=milliseconds)
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def _orders(rows: Sequence[tuple[str | None, int, str | None]], contract: Contract) -> OrderFacts:

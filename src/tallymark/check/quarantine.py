@@ -12,7 +12,8 @@ from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import write_atomically
 from tallymark.ingest.deliveries import Delivery
-from tallymark.ingest.landing import REJECTED, Fault, Landed
+from tallymark.ingest.landing import Landed
+from tallymark.ingest.landing_sql import REJECTED, Fault
 from tallymark.ingest.unpack import open_text
 from tallymark.results import Finding, to_json
 

@@ -14,7 +14,7 @@ from typing import Any
 from tallymark.check.facts import Facts
 from tallymark.config import CheckRule, CheckRules, Severity
 from tallymark.errors import ConfigError
-from tallymark.ingest.landing import Fault
+from tallymark.ingest.landing_sql import Fault
 from tallymark.results import Finding, Layer
 
 __all__ = ["CHECKS", "FILE_CHECKS", "HISTORY_CHECKS", "Hit", "finding", "judge", "refuse_unknown",

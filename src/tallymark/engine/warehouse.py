@@ -25,7 +25,7 @@ from tallymark.engine.base import identifier, literal, path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.errors import WarehouseBusyError, WarehouseError
 
-__all__ = ["CATALOG", "Publication", "Warehouse", "file_digest", "write_atomically"]
+__all__ = ["CATALOG", "EXPORTED", "Publication", "Warehouse", "file_digest", "write_atomically"]
 
 CATALOG = "tallymark.duckdb"
 FORMAT = "1"

@@ -1,22 +1,47 @@
-"""The SQL of landing: from the raw columns of a delivery to typed, flagged rows."""
+"""The SQL of landing, and of what is told from a landed row only when somebody asks.
+
+A landed file keeps the delivered values, the time in milliseconds, the step of the funnel and the
+faults. The parts of URLs are worked out by :func:`landed_view` in place: a query that does not
+ask for them does not pay for them, and most never do.
+"""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from tallymark.classify.clicks import CLICK_IDS, PARTNERS
 from tallymark.config import Contract, EventNames
-from tallymark.engine.base import literal
+from tallymark.engine.base import literal, path_list
 from tallymark.ingest.deliveries import Delivery
 
-__all__ = ["EMPTY", "REJECTED", "Fault", "landing_sql"]
+__all__ = ["BARE_URL", "REJECTED", "UTM", "Fault", "landed_view", "landing_parts", "landing_sql"]
 
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
-_TEXTS = ("client_id", "page_url", "referrer", "event_name", "event_data", "user_agent")
+COLUMNS = {
+    "delivery": "varchar", "delivery_date": "date", "id_base": "bigint", "line_number": "bigint",
+    "event_ms": "bigint", "event_date": "date", "event_hour": "integer", "client_id": "varchar",
+    "event_name": "varchar", "step": "varchar", "page_url": "varchar", "page_host": "varchar",
+    "referrer": "varchar", "user_agent": "varchar", "payload": "varchar",
+    "referrer_collected": "boolean", "faults": "integer",
+}  # fmt: skip
 # Clocks that stand still or ran away: before there was a web shop, or after this century.
 _FIRST_MS = 631_152_000_000  # 1990-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
+
+QUERY = (
+    "case when contains(page_url, '?') "
+    "then split_part(substr(page_url, strpos(page_url, '?') + 1), '#', 1) end"
+)
+BARE_URL = "split_part(split_part(page_url, '?', 1), '#', 1)"
+_PAGE_PATH = (
+    "case when contains(bare_url, '://') then case "
+    "when strpos(substr(bare_url, strpos(bare_url, '://') + 3), '/') > 0 "
+    "then substr(bare_url, strpos(bare_url, '://') + 2 "
+    "+ strpos(substr(bare_url, strpos(bare_url, '://') + 3), '/')) else '/' end "
+    "when starts_with(bare_url, '/') then bare_url end"
+)
 
 
 class Fault(enum.IntFlag):
@@ -35,25 +60,166 @@ class Fault(enum.IntFlag):
 
 REJECTED = Fault.STRUCTURE | Fault.TIME | Fault.EVENT_NAME
 
-EMPTY = """
-select
-    cast(null as bigint) as event_id, cast(null as varchar) as delivery,
-    cast(null as date) as delivery_date, cast(null as bigint) as line_number,
-    cast(null as bigint) as event_ms, cast(null as timestamp) as event_time,
-    cast(null as date) as event_date, cast(null as integer) as event_hour,
-    cast(null as varchar) as client_id, cast(null as varchar) as event_name,
-    cast(null as varchar) as step, cast(null as varchar) as page_url,
-    cast(null as varchar) as page_host, cast(null as varchar) as page_path,
-    cast(null as varchar) as referrer, cast(null as varchar) as referrer_host,
-    cast(null as varchar) as utm_source, cast(null as varchar) as utm_medium,
-    cast(null as varchar) as utm_campaign, cast(null as varchar) as utm_term,
-    cast(null as varchar) as utm_content, cast(null as varchar) as click_id_kind,
-    cast(null as varchar) as partner, cast(null as varchar) as user_agent,
-    cast(null as varchar) as payload, cast(null as boolean) as referrer_collected,
-    cast(null as bigint) as row_hash, cast(null as bigint) as page_hash,
-    cast(null as integer) as faults
-where false
-"""
+
+def _case(branches: Sequence[tuple[str, str]], otherwise: str = "null") -> str:
+    arms = " ".join(f"when {when} then {then}" for when, then in branches)
+    return f"case {arms} else {otherwise} end" if arms else otherwise
+
+
+def _authority(url: str) -> str:
+    """What follows ``scheme://``; null for what is no absolute URL.
+
+    A URL inside the query of a relative one would pass for one, so what comes out of a string
+    with a question mark before the scheme is thrown away.
+    """
+    absolute = (
+        f"contains({url}, '://') and not "
+        f"(contains({url}, '?') and strpos({url}, '?') < strpos({url}, '://'))"
+    )
+    return f"case when {absolute} then split_part({url}, '/', 3) end"
+
+
+def _host(authority: str) -> str:
+    """The lower-case host of ``user@host:port``; those parts are rare, so tested for first."""
+    bare = f"split_part(split_part({authority}, '?', 1), '#', 1)"
+    exact = f"split_part(split_part({bare}, '@', -1), ':', 1)"
+    rare = " or ".join(f"contains({authority}, '{mark}')" for mark in ":?#@")
+    return f"nullif(lower(case when {rare} then {exact} else {authority} end), '')"
+
+
+# ---------------------------------------------------------------- what is told when asked
+
+
+def _tag(name: str) -> str:
+    """The first value of a campaign tag as it was delivered; null where absent or empty."""
+    mark = f"{name}="
+    found = f"list_filter(tags, lambda tag: starts_with(tag, {literal(mark)}))[1]"
+    return f"nullif(substr({found}, {len(mark) + 1}), '')"
+
+
+def _decoded(raw: str) -> str:
+    """A raw value decoded where it can be; most need no decoding at all."""
+    decoded = f"coalesce(try(url_decode(replace({raw}, '+', ' '))), {raw})"
+    coded = f"contains({raw}, '%') or contains({raw}, '+')"
+    return f"case when {coded} then nullif(trim({decoded}), '') else {raw} end"
+
+
+def _known(names: Mapping[str, str], listed: str) -> str:
+    """What the listed parameters stand for; of several the first in the table decides."""
+    exact = _case(
+        [
+            (f"list_contains({listed}, {literal(name)})", literal(value))
+            for name, value in names.items()
+        ]
+    )
+    one = f"{listed}[1]" if all(name == value for name, value in names.items()) else exact
+    return f"case when len({listed}) = 1 then {one} when len({listed}) > 1 then {exact} end"
+
+
+def _among(names: Mapping[str, str]) -> str:
+    some = ", ".join(literal(name) for name in names)
+    return f"list_filter(names, lambda name: name in ({some}))"
+
+
+def landing_parts(source: str, kept: str, tags: Sequence[str] = UTM[:3]) -> str:
+    """SQL that adds tags, click id, partner and referrer host to rows with their URLs.
+
+    The query string is split once; what is asked of it then are short lists. A row without a
+    query string costs next to nothing.
+
+    Args:
+        source: A relation with ``page_url`` and ``referrer``.
+        kept: The select list of columns to keep.
+        tags: Which of the campaign tags.
+    """
+    values = ", ".join(f"{_tag(name)} as raw_{name}" for name in tags)
+    decoded = ", ".join(f"{_decoded(f'raw_{name}')} as {name}" for name in tags)
+    clicks = {name: name for name in CLICK_IDS}
+    return (
+        f"select {kept}, {decoded}, {_known(clicks, 'clicks')} as click_id_kind, "
+        f"{_known(PARTNERS, 'partners')} as partner, "
+        f"{_host('referrer_authority')} as referrer_host from ("
+        f"select *, {values}, {_among(clicks)} as clicks, {_among(PARTNERS)} as partners from ("
+        "select *, list_filter(parameters, lambda one: starts_with(one, 'utm_')) as tags, "
+        "list_transform(list_filter(parameters, lambda one: contains(one, '=') and "
+        "not ends_with(one, '=') and not starts_with(one, 'utm_')), "
+        "lambda one: split_part(one, '=', 1)) as names, "
+        f"{_authority('referrer')} as referrer_authority from ("
+        f"select *, string_split({QUERY}, '&') as parameters from {source})))"
+    )
+
+
+def landed_view(paths: Sequence[Path], dates: Mapping[str, str]) -> str:
+    """SQL over landed files: their columns, ids and times, and the parts of their URLs.
+
+    Args:
+        paths: Landed files; none gives no rows.
+        dates: Day by delivery, for deliveries whose name states none.
+    """
+    if paths:
+        source = f"read_parquet({path_list(paths)})"
+    else:
+        nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in COLUMNS.items())
+        source = f"(select {nothing} where false)"
+    dated = "delivery_date"
+    if dates:
+        cases = [
+            (f"delivery = {literal(key)}", f"date {literal(day)}")
+            for key, day in sorted(dates.items())
+        ]
+        dated = f"coalesce(delivery_date, {_case(cases)})"
+    kept = [name for name in COLUMNS if name not in {"delivery_date", "id_base", "faults"}]
+    own = (
+        f"id_base + line_number as event_id, {dated} as delivery_date, {', '.join(kept)}, "
+        f"make_timestamp_ms(event_ms) as event_time, faults & {REJECTED.value} as rejected, "
+        f"{_PAGE_PATH} as page_path"
+    )
+    return landing_parts(f"(select *, {BARE_URL} as bare_url from {source})", own, UTM)
+
+
+# ---------------------------------------------------------------- what is landed
+
+
+def _steps(names: EventNames) -> str:
+    branches = []
+    for step in ("page_view", "add_to_cart", "checkout_start", "purchase", "email"):
+        known = ", ".join(literal(name) for name in getattr(names, step))
+        if known:
+            branches.append((f"event_name in ({known})", literal(step)))
+    return _case(branches, "'other'")
+
+
+def _delivered(values: Mapping[str, str], role: str) -> str:
+    """A delivered column as text; white space around it is taken off where there is any."""
+    column = values.get(role)
+    if column is None:
+        return "cast(null as varchar)"
+    text = f"nullif(cast({column} as varchar), '')"
+    if role in {"client_id", "event_name", "timestamp"}:
+        blank = f"contains({text}, ' ')"
+    else:
+        # Long values hold spaces of their own; only the ends matter.
+        blank = f"(starts_with({text}, ' ') or ends_with({text}, ' '))"
+    return f"case when {blank} then nullif(trim({text}), '') else {text} end"
+
+
+def _faults(delivery: Delivery) -> str:
+    other_day = (
+        "false" if delivery.date is None else f"event_date <> date {literal(str(delivery.date))}"
+    )
+    checks = {
+        Fault.TIME: "event_ms is null",
+        Fault.EVENT_NAME: "event_name is null",
+        Fault.CLIENT: "client_id is null",
+        Fault.PAGE: "page_host is null",
+        Fault.AGENT: "user_agent is null",
+        Fault.PAYLOAD: "payload is not null and not json_valid(payload)",
+        Fault.OTHER_DAY: f"coalesce({other_day}, false)",
+        Fault.REFERRER: "referrer is not null and not contains(referrer, '://')",
+    }
+    return " + ".join(
+        f"case when {test} then {fault.value} else 0 end" for fault, test in checks.items()
+    )
 
 
 def landing_sql(
@@ -76,161 +242,67 @@ def landing_sql(
         base: The number from which the delivery's event ids count.
         collected: Whether the delivery has a referrer column.
     """
-
-    def raw(role: str) -> str:
-        column = values.get(role)
-        if column is None:
-            return "cast(null as varchar)"
-        return f"nullif(trim(cast({column} as varchar)), '')"
-
+    texts = ("client_id", "page_url", "referrer", "event_name", "user_agent")
     local = (
         "event_time"
         if timezone == "UTC"
         else f"((event_time at time zone 'UTC') at time zone {literal(timezone)})"
     )
-    utm = ",\n        ".join(
-        f"case when contains(query, '&utm_') then {_parameter(name)} end as {name}" for name in UTM
-    )
     return _TEMPLATE.format(
         source=source,
         line=line,
-        delivered=", ".join(f"{raw(role)} as {role}" for role in _TEXTS),
-        stamp=raw("timestamp"),
+        delivered=", ".join(f"{_delivered(values, role)} as {role}" for role in texts),
+        payload=_delivered(values, "event_data"),
+        stamp=_delivered(values, "timestamp"),
         local=local,
-        utm=utm,
-        click=_case([(_has_value(name), literal(name)) for name in CLICK_IDS]),
-        partner=_case([(_has_value(name), literal(net)) for name, net in PARTNERS.items()]),
+        authority=_authority("page_url"),
+        host=_host("authority"),
         faults=_faults(delivery),
         base=base,
         delivery=literal(delivery.key),
         date=f"date {literal(str(delivery.date))}" if delivery.date else "null",
         steps=_steps(contract.events),
         collected="true" if collected else "false",
-        page_host=_host("page_rest"),
-        referrer_host=_host("referrer_rest"),
         first=_FIRST_MS,
         last=_LAST_MS,
     )
 
 
-def _faults(delivery: Delivery) -> str:
-    expected = (
-        "false" if delivery.date is None else f"event_date <> date {literal(str(delivery.date))}"
-    )
-    checks = {
-        Fault.TIME: "event_ms is null",
-        Fault.EVENT_NAME: "event_name is null",
-        Fault.CLIENT: "client_id is null",
-        Fault.PAGE: "page_host is null",
-        Fault.AGENT: "user_agent is null",
-        Fault.PAYLOAD: "payload is not null and not json_valid(payload)",
-        Fault.OTHER_DAY: f"coalesce({expected}, false)",
-        Fault.REFERRER: "referrer is not null and referrer_host is null",
-    }
-    return " + ".join(
-        f"case when {test} then {fault.value} else 0 end" for fault, test in checks.items()
-    )
-
-
-def _case(branches: Sequence[tuple[str, str]], otherwise: str = "null") -> str:
-    arms = " ".join(f"when {when} then {then}" for when, then in branches)
-    return f"case {arms} else {otherwise} end" if arms else otherwise
-
-
-def _value(name: str) -> str:
-    """The first value of a URL parameter that is there, as it was delivered."""
-    mark = f"&{name}="
-    return f"split_part(substr(query, strpos(query, {literal(mark)}) + {len(mark)}), '&', 1)"
-
-
-def _has_parameter(name: str) -> str:
-    return f"contains(query, {literal(f'&{name}=')})"
-
-
-def _has_value(name: str) -> str:
-    return f"{_has_parameter(name)} and not contains(query || '&', {literal(f'&{name}=&')})"
-
-
-def _parameter(name: str) -> str:
-    """A URL parameter's first value, decoded where it can be; null where absent or blank."""
-    raw = _value(name)
-    decoded = f"coalesce(try(url_decode(replace({raw}, '+', ' '))), {raw})"
-    return f"case when {_has_parameter(name)} then nullif(trim({decoded}), '') end"
-
-
-def _host(rest: str) -> str:
-    """The host of what follows a scheme; null where it is empty."""
-    authority = f"split_part(split_part(split_part({rest}, '/', 1), '?', 1), '#', 1)"
-    return f"nullif(lower(split_part(split_part({authority}, '@', -1), ':', 1)), '')"
-
-
-def _steps(names: EventNames) -> str:
-    branches = []
-    for step in ("page_view", "add_to_cart", "checkout_start", "purchase", "email"):
-        known = ", ".join(literal(name) for name in getattr(names, step))
-        if known:
-            branches.append((f"event_name in ({known})", literal(step)))
-    return _case(branches, "'other'")
-
-
 # The names of the CTEs tell the order: import, the row's own values, their parts, the flags.
 _TEMPLATE = """
 with delivered as (
-    select {line} as line_number, {delivered}, {stamp} as stamp
+    select {line} as line_number, {delivered}, {payload} as payload, {stamp} as stamp
     from {source}
 ),
 timed as (
-    select * exclude (event_data),
-        event_data as payload,
+    select *,
+        {authority} as authority,
         case when ends_with(stamp, 'Z') then try_cast(stamp as timestamp)
             else cast(try_cast(stamp as timestamptz) at time zone 'UTC' as timestamp)
-        end as stamped,
-        case when contains(page_url, '?') then
-            '&' || split_part(substr(page_url, strpos(page_url, '?') + 1), '#', 1)
-        end as query,
-        split_part(split_part(page_url, '?', 1), '#', 1) as bare_url,
-        case when contains(split_part(referrer, '?', 1), '://') then
-            substr(referrer, strpos(referrer, '://') + 3)
-        end as referrer_rest
+        end as stamped
     from delivered
 ),
 placed as (
-    select * exclude (stamped),
-        case when epoch_ms(stamped) between {first} and {last} - 1 then stamped end as event_time,
-        case when contains(bare_url, '://') then
-            substr(bare_url, strpos(bare_url, '://') + 3)
-        end as page_rest
+    select *,
+        {host} as page_host,
+        case when epoch_ms(stamped) between {first} and {last} - 1 then stamped end as event_time
     from timed
 ),
-parts as (
+dated as (
     select *,
         epoch_ms(event_time) as event_ms,
         cast({local} as date) as event_date,
-        cast(hour({local}) as integer) as event_hour,
-        {steps} as step,
-        {page_host} as page_host,
-        {referrer_host} as referrer_host,
-        case when strpos(page_rest, '/') > 0 then substr(page_rest, strpos(page_rest, '/'))
-            when page_rest is not null then '/'
-            when starts_with(bare_url, '/') then bare_url
-        end as page_path,
-        {utm},
-        {click} as click_id_kind,
-        {partner} as partner
+        cast(hour({local}) as integer) as event_hour
     from placed
 )
 select
-    cast({base} + line_number as bigint) as event_id,
     {delivery} as delivery,
     cast({date} as date) as delivery_date,
-    line_number, event_ms, event_time, event_date, event_hour, client_id, event_name, step,
-    page_url, page_host, page_path, referrer, referrer_host,
-    utm_source, utm_medium, utm_campaign, utm_term, utm_content, click_id_kind, partner,
-    user_agent, payload,
+    cast({base} as bigint) as id_base,
+    line_number, event_ms, event_date, event_hour, client_id, event_name,
+    {steps} as step,
+    page_url, page_host, referrer, user_agent, payload,
     {collected} as referrer_collected,
-    cast(hash(client_id, page_url, referrer, stamp, event_name, payload, user_agent) >> 1 as bigint)
-        as row_hash,
-    cast(hash(page_url) >> 1 as bigint) as page_hash,
     cast({faults} as integer) as faults
-from parts
+from dated
 """

@@ -1,11 +1,5 @@
 -- One row per client: first and last seen, and what came of it.
-with first_sessions as (
-    select client_id, min(session_start) as first_seen
-    from fct_sessions
-    group by client_id
-),
-
-totals as (
+with totals as (
     select
         client_id,
         max(session_end) as last_seen,
@@ -18,7 +12,7 @@ totals as (
 
 select
     totals.client_id as client_id,
-    first_sessions.first_seen as first_seen,
+    fct_sessions.session_start as first_seen,
     totals.last_seen as last_seen,
     totals.sessions as sessions,
     totals.orders as orders,
@@ -26,7 +20,5 @@ select
     fct_sessions.channel as first_channel,
     fct_sessions.person_id as person_id
 from totals
-inner join first_sessions on totals.client_id = first_sessions.client_id
-inner join fct_sessions
-    on first_sessions.client_id = fct_sessions.client_id
-    and first_sessions.first_seen = fct_sessions.session_start
+inner join fct_sessions on totals.client_id = fct_sessions.client_id
+where fct_sessions.is_new_client

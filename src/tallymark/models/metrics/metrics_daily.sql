@@ -12,6 +12,27 @@ with event_days as (
     group by date
 ),
 
+session_steps as (
+    select
+        session_date as date,
+        client_id,
+        channel,
+        device,
+        case when is_new_client then 1 else 0 end as is_new,
+        case when add_to_carts > 0 then 1 else 0 end as carted,
+        case when checkouts_started > 0 then 1 else 0 end as checked_out,
+        case when orders > 0 then 1 else 0 end as ordered,
+        known_carted,
+        known_checked_out,
+        known_ordered,
+        case when landing_seen then 1 else 0 end as landed,
+        case when landing_seen and referrer_host is not null then 1 else 0 end as referred,
+        case when is_tagged then 1 else 0 end as tagged,
+        case when is_clicked then 1 else 0 end as clicked
+    from int_session_facts
+    where not is_bot and not is_internal
+),
+
 session_sums as (
     select
         date,
@@ -32,8 +53,7 @@ session_sums as (
         cast(sum(referred) as bigint) as referred,
         cast(sum(tagged) as bigint) as tagged,
         cast(sum(clicked) as bigint) as clicked
-    from int_session_facts
-    where is_counted
+    from session_steps
     group by date
 ),
 
@@ -65,7 +85,9 @@ order_sums as (
             or int_sessions.first_view_ms > int_orders.ordered_ms
         ) then 1 end) as known_unseen
     from int_orders
-    left join int_sessions on int_orders.session_id = int_sessions.session_id
+    left join int_sessions
+        on int_orders.client_id = int_sessions.client_id
+        and int_orders.session_start_ms = int_sessions.session_start_ms
     group by int_orders.order_date
 ),
 
@@ -117,15 +139,13 @@ order_days as (
 
 channel_days as (
     select date, channel, count(*) as sessions
-    from int_session_facts
-    where is_counted
+    from session_steps
     group by date, channel
 ),
 
 device_days as (
     select date, device, count(*) as sessions
-    from int_session_facts
-    where is_counted
+    from session_steps
     group by date, device
 ),
 

@@ -10,9 +10,13 @@ with deliveries as (
 staged as (
     select
         count(*) as events,
-        count(case when client_id is null or is_repeat then 1 end) as outside,
-        count(case when step = 'purchase' then 1 end) as purchases
-    from events
+        count(case
+            when landed.client_id is null or event_repeats.event_id is not null then 1
+        end) as outside,
+        count(case when landed.step = 'purchase' then 1 end) as purchases
+    from landed
+    left join event_repeats on landed.event_id = event_repeats.event_id
+    where landed.rejected = 0
 ),
 
 grouped as (

@@ -1,27 +1,23 @@
 -- One row per event that repeats another one exactly: same time, same values, whatever the file.
-with accepted as (
-    select event_id, delivery, line_number, event_ms, row_hash
+with twins as (
+    select event_ms
     from landed
     where rejected = 0
-),
-
-repeated as (
-    select event_ms, row_hash
-    from accepted
-    group by event_ms, row_hash
+    group by event_ms
     having count(*) > 1
 ),
 
 ranked as (
     select
-        accepted.event_id as event_id,
+        landed.event_id as event_id,
         row_number() over (
-            partition by accepted.event_ms, accepted.row_hash
-            order by accepted.delivery nulls first, accepted.line_number nulls first
+            partition by landed.event_ms, landed.client_id, landed.page_url, landed.referrer,
+                landed.event_name, landed.payload, landed.user_agent
+            order by landed.delivery nulls first, landed.line_number nulls first
         ) as place
-    from accepted
-    inner join repeated
-        on accepted.event_ms = repeated.event_ms and accepted.row_hash = repeated.row_hash
+    from landed
+    inner join twins on landed.event_ms = twins.event_ms
+    where landed.rejected = 0
 )
 
 select event_id

@@ -25,6 +25,7 @@ select
     int_order_identity.known_id_status as known_id_status,
     int_order_identity.known_status = 'kept' as known_is_counted,
     purchases.event_ms as ordered_ms,
+    int_session_events.session_start_ms as session_start_ms,
     purchases.event_hour as order_hour
 from purchases
 inner join int_order_identity on purchases.event_id = int_order_identity.event_id

@@ -6,51 +6,47 @@ with stream as (
         landed.event_ms as event_ms,
         landed.event_date as event_date,
         landed.step as step,
-        landed.page_hash as page_hash,
-        landed.delivery as delivery,
-        landed.line_number as line_number
+        landed.line_number as line_number,
+        int_delivery_days.place as place
     from landed
+    inner join int_delivery_days on landed.delivery = int_delivery_days.delivery
     left join event_repeats on landed.event_id = event_repeats.event_id
     where landed.rejected = 0 and landed.client_id is not null and event_repeats.event_id is null
 ),
 
 gaps as (
     select
-        event_id, client_id, event_ms, event_date, step, delivery, line_number,
+        event_id,
+        client_id,
+        event_ms,
+        event_date,
+        step,
+        line_number,
+        place,
         lag(event_ms) over (
             partition by client_id
-            order by event_ms nulls first, delivery nulls first, line_number nulls first
-        ) as previous_ms,
-        case when step = 'page_view' and page_hash = lag(page_hash) over (
-            partition by client_id
-            order by event_ms nulls first, delivery nulls first, line_number nulls first
-        ) and lag(step) over (
-            partition by client_id
-            order by event_ms nulls first, delivery nulls first, line_number nulls first
-        ) = 'page_view' then 1 else 0 end as same_view
+            order by event_ms nulls first, place nulls first, line_number nulls first
+        ) as previous_ms
     from stream
-),
-
-starts as (
-    select
-        event_id, client_id, event_ms, event_date, step, delivery, line_number,
-        case when previous_ms is null or event_ms - previous_ms > :gap_ms then 1 else 0 end
-            as is_start,
-        case when same_view = 1 and event_ms - previous_ms < 1000 then 1 else 0 end
-            as is_double_fired
-    from gaps
 )
 
 select
-    event_id, client_id, event_ms, event_date, step, is_start, is_double_fired,
-    max(case when is_start = 1 then event_ms end) over (
+    event_id,
+    client_id,
+    event_ms,
+    event_date,
+    step,
+    case
+        when previous_ms is null then 2
+        when event_ms - previous_ms > :gap_ms then 1
+        else 0
+    end as begins,
+    case when event_ms - previous_ms < 1000 and step = 'page_view' then 1 else 0 end as is_quick,
+    max(case
+        when previous_ms is null or event_ms - previous_ms > :gap_ms then event_ms
+    end) over (
         partition by client_id
-        order by event_ms nulls first, delivery nulls first, line_number nulls first
+        order by event_ms nulls first, place nulls first, line_number nulls first
         rows between unbounded preceding and current row
-    ) as session_start_ms,
-    max(case when is_start = 1 then event_date end) over (
-        partition by client_id
-        order by event_ms nulls first, delivery nulls first, line_number nulls first
-        rows between unbounded preceding and current row
-    ) as session_date
-from starts
+    ) as session_start_ms
+from gaps

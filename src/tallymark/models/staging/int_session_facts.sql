@@ -1,41 +1,63 @@
--- One row per session: what the daily metrics count, in full and as known by the end of its day.
-with known_orders as (
+-- One row per session: all of `fct_sessions`, and what the daily metrics count besides.
+with sold as (
     select
-        session_id,
-        order_date,
-        count(*) as orders
+        client_id,
+        session_start_ms,
+        cast(count(case when is_counted then 1 end) as integer) as orders,
+        cast(sum(case when is_counted then revenue else 0 end) as decimal(18, 4)) as revenue,
+        min(case when known_is_counted then order_date end) as first_known_date
     from int_orders
-    where known_is_counted and session_id is not null
-    group by session_id, order_date
+    where session_id is not null
+    group by client_id, session_start_ms
 )
 
 select
-    fct_sessions.session_id as session_id,
-    fct_sessions.session_date as date,
-    fct_sessions.client_id as client_id,
-    fct_sessions.channel as channel,
-    fct_sessions.device as device,
-    not fct_sessions.is_bot and not fct_sessions.is_internal as is_counted,
-    case when fct_sessions.is_new_client then 1 else 0 end as is_new,
-    case when fct_sessions.add_to_carts > 0 then 1 else 0 end as carted,
-    case when fct_sessions.checkouts_started > 0 then 1 else 0 end as checked_out,
-    case when fct_sessions.orders > 0 then 1 else 0 end as ordered,
-    case when int_sessions.known_add_to_carts > 0 then 1 else 0 end as known_carted,
-    case when int_sessions.known_checkouts_started > 0 then 1 else 0 end as known_checked_out,
-    case when known_orders.orders is not null then 1 else 0 end as known_ordered,
-    case when int_sessions.landing_step = 'page_view' then 1 else 0 end as landed,
+    md5(concat(int_sessions.client_id, '|', cast(int_sessions.session_start_ms as varchar)))
+        as session_id,
+    int_sessions.client_id as client_id,
+    dim_persons.person_id as person_id,
+    make_timestamp_ms(int_sessions.session_start_ms) as session_start,
+    make_timestamp_ms(int_sessions.session_end_ms) as session_end,
+    int_sessions.session_date as session_date,
+    int_sessions.events as events,
+    int_sessions.page_views as page_views,
+    int_sessions.add_to_carts as add_to_carts,
+    int_sessions.checkouts_started as checkouts_started,
+    coalesce(sold.orders, 0) as orders,
+    coalesce(sold.revenue, cast(0 as decimal(18, 4))) as revenue,
+    int_landings.landing_page as landing_page,
+    int_landings.referrer_host as referrer_host,
+    dim_traffic.source as source,
+    dim_traffic.medium as medium,
+    dim_traffic.campaign as campaign,
+    dim_traffic.channel as channel,
     case
-        when int_sessions.landing_step = 'page_view' and int_landings.referrer_host is not null
-            then 1 else 0
-    end as referred,
-    case
-        when int_landings.utm_source is not null or int_landings.utm_medium is not null
-            or int_landings.utm_campaign is not null then 1 else 0
-    end as tagged,
-    case when int_landings.click_id_kind is not null then 1 else 0 end as clicked
-from fct_sessions
-inner join int_sessions on fct_sessions.session_id = int_sessions.session_id
-inner join int_landings on fct_sessions.session_id = int_landings.session_id
-left join known_orders
-    on fct_sessions.session_id = known_orders.session_id
-    and fct_sessions.session_date = known_orders.order_date
+        when int_inherited.landing_event_id is not null then 'previous_channel'
+        else dim_traffic.rule
+    end as channel_rule,
+    coalesce(dim_user_agents.device, 'other') as device,
+    coalesce(dim_user_agents.browser, 'other') as browser,
+    coalesce(dim_user_agents.os, 'other') as os,
+    coalesce(dim_user_agents.is_bot, false) as is_bot,
+    coalesce(dim_hosts.is_internal, false) as is_internal,
+    int_sessions.is_new_client as is_new_client,
+    int_landings.landing_seen as landing_seen,
+    int_landings.is_tagged as is_tagged,
+    int_landings.click_id_kind is not null as is_clicked,
+    int_sessions.known_carted as known_carted,
+    int_sessions.known_checked_out as known_checked_out,
+    case when sold.first_known_date = int_sessions.session_date then 1 else 0 end
+        as known_ordered,
+    int_sessions.first_view_ms as first_view_ms
+from int_sessions
+inner join int_landings on int_sessions.landing_event_id = int_landings.landing_event_id
+left join int_inherited on int_sessions.landing_event_id = int_inherited.landing_event_id
+inner join dim_traffic
+    on coalesce(int_inherited.traffic_key, int_landings.traffic_key) = dim_traffic.traffic_key
+left join dim_persons on int_sessions.client_id = dim_persons.client_id
+left join dim_user_agents on int_landings.agent_id = dim_user_agents.agent_id
+left join dim_hosts on int_landings.page_host = dim_hosts.page_host
+left join sold
+    on int_sessions.client_id = sold.client_id
+    and int_sessions.session_start_ms = sold.session_start_ms
+order by session_start, session_id

@@ -13,8 +13,3 @@ select 'fct_attribution.order_id' as reference, fct_attribution.order_id as key_
 from fct_attribution
 left join fct_orders on fct_attribution.order_id = fct_orders.order_id
 where fct_orders.order_id is null
-union all
-select 'fct_sessions.client_id' as reference, fct_sessions.session_id as key_value
-from fct_sessions
-left join dim_clients on fct_sessions.client_id = dim_clients.client_id
-where dim_clients.client_id is null

@@ -13,8 +13,3 @@ select 'fct_attribution' as table_name, concat(order_id, '|', model) as key_valu
 from fct_attribution
 group by order_id, model, touch_number
 having count(*) > 1
-union all
-select 'dim_clients' as table_name, client_id as key_value
-from dim_clients
-group by client_id
-having count(*) > 1
