@@ -18,6 +18,7 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery, find_deliveries
 from tallymark.ingest.header import Head, read_head
 from tallymark.ingest.landing import Landed, land
+from tallymark.ingest.landing_sql import landed_view
 
 __all__ = [
     "COLUMNS",
@@ -119,10 +120,12 @@ def land_rows(
 
 
 def landed_of(path: Path) -> list[dict[str, Any]]:
-    """The rows of a landed file, by line number."""
+    """The rows of a landed file as the build sees them, with their faults, by line number."""
     connection = _engine().connection.cursor()
     found = connection.execute(
-        "select * from read_parquet(?) order by line_number", [path.as_posix()]
+        f"select told.*, kept.faults from ({landed_view([path], {})}) as told "
+        "join read_parquet(?) as kept using (line_number) order by line_number",
+        [path.as_posix()],
     )
     names = [column[0] for column in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -100,7 +100,7 @@ def test_depth_counts_brackets_outside_of_texts() -> None:
         ("1e-999999999", "0"),
         (10**13, None),
         (10**12, "1000000000000"),
-        (int("9" * 5000) if False else "9" * 5000, None),
+        ("9" * 5000, None),
     ],
 )
 def test_revenue(value: Any, revenue: str | None) -> None:

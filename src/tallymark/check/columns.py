@@ -21,7 +21,7 @@ SUGGEST_AT = 0.40
 LEAD = 0.12  # by how much it must beat every rival
 _WEIGHTS = (0.45, 0.20, 0.35)  # name, position, shape
 
-_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?.*)?|\d{10}(\d{3})?)$")
+_TIME = re.compile(r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?.*)?$")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^\s]+$", re.IGNORECASE)
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.: -]{1,63}$")
 _IDENTIFIER = re.compile(r"^[A-Za-z0-9_.:@=+/-]{4,128}$")

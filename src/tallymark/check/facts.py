@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tallymark.check.columns import Mapping_
-from tallymark.config import Contract
+from tallymark.config import Contract, Payload
 from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery
@@ -127,13 +127,6 @@ def _moment(milliseconds: int | None) -> str | None:
 
 def _orders(rows: Sequence[tuple[str | None, int, str | None]], contract: Contract) -> OrderFacts:
     parsed = [(client, parse_order(payload, contract.payload)) for client, _, payload in rows]
-    filled: Counter[str] = Counter()
-    expected: Counter[str] = Counter()
-    for _, order in parsed:
-        for name, (have, want) in order.fields.items():
-            if name in expected or len(expected) < MAX_FIELDS:
-                filled[name] += have
-                expected[name] += want
     by_id: dict[str, list[tuple[str | None, Order]]] = {}
     for client, order in parsed:
         if order.transaction_id is not None and not is_test(order):
@@ -171,8 +164,27 @@ def _orders(rows: Sequence[tuple[str | None, int, str | None]], contract: Contra
         revenue=sum(revenues, Decimal(0)),
         colliding_revenue=sum((order.revenue or Decimal(0) for order in colliding), Decimal(0)),
         chance_collisions=chance_collisions(list(by_id)),
-        fields={name: (filled[name], expected[name]) for name in sorted(expected)},
+        fields=_filled([order for _, order in parsed if order.valid], contract.payload),
     )
+
+
+def _filled(orders: Sequence[Order], names: Payload) -> dict[str, tuple[int, int]]:
+    """For each field, how often it is filled and how often it could be: an order, or its line."""
+    if not orders:
+        return {}
+    item = f"{names.items}[]."
+    always = (names.transaction_id, names.revenue, names.email, names.items)
+    inside = (names.item_id, names.item_name, names.quantity, names.item_price)
+    filled = Counter(dict.fromkeys((*always, *(f"{item}{name}" for name in inside)), 0))
+    for order in orders:
+        for name, (have, _) in order.fields.items():
+            if name in filled or len(filled) < MAX_FIELDS:
+                filled[name] += have
+    lines = sum(len(order.items) for order in orders)
+    return {
+        name: (have, lines if name.startswith(item) else len(orders))
+        for name, have in sorted(filled.items())
+    }
 
 
 def chance_collisions(ids: Sequence[str]) -> float | None:

@@ -188,7 +188,7 @@ class Gate:
         if whole:
             self.quarantine.keep_delivery(delivery, base["version"], found)
         elif rejected:
-            self.quarantine.keep_rows(engine, delivery, landed)
+            self.quarantine.keep_rows(engine, delivery, head, landed)
         else:
             self.quarantine.nothing(delivery)
         file: str | None = None

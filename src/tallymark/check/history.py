@@ -7,7 +7,7 @@ alone: so they do not depend on the order in which files happened to arrive.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tallymark.check.rules import Hit, finding
@@ -16,6 +16,7 @@ from tallymark.results import Finding
 
 __all__ = ["history_findings"]
 
+_ITEM = "[]."  # in the name of a field of an order's lines
 CHANCE = 1e-6  # how unlikely an empty field must be before it is called lost
 
 
@@ -30,6 +31,8 @@ def history_findings(
     lost_since: dict[str, str] = {}
     for entry in entries:
         mine = found.setdefault(entry["delivery"], [])
+        if not entry["rows_read"]:
+            continue
         if (rule := wanted.get("same_bytes")) and entry["version"] in versions:
             other = versions[entry["version"]]
             hit = Hit(
@@ -42,7 +45,7 @@ def history_findings(
             mine.append(_dated(finding(rule, hit), entry))
         versions.setdefault(entry["version"], entry["delivery"])
         rule = wanted.get("payload_field_lost")
-        for name, (have, want) in sorted(entry.get("fields", {}).items()):
+        for name, (have, want) in _fields(entry, filled):
             before = filled.setdefault(name, [0, 0])
             if rule and have == 0 and _impossible(before, want):
                 share = before[0] / before[1]
@@ -63,6 +66,19 @@ def history_findings(
                 before[0] += have
                 before[1] += want
     return found
+
+
+def _fields(
+    entry: Mapping[str, Any], known: Mapping[str, object]
+) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Filled and expected places by field; a known field that no payload names is empty."""
+    fields = entry["fields"]
+    places = {inside: 0 for inside in (False, True)}
+    for name, (_, want) in fields.items():
+        places[_ITEM in name] = max(places[_ITEM in name], want)
+    for name in sorted({*fields, *known} if fields else ()):
+        have, want = fields.get(name, (0, places[_ITEM in name]))
+        yield name, (have, want)
 
 
 def _impossible(before: Sequence[int], want: int) -> bool:

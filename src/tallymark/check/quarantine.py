@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,9 @@ from pathlib import Path
 from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import write_atomically
+from tallymark.ingest.careful import original_texts
 from tallymark.ingest.deliveries import Delivery
+from tallymark.ingest.header import Head
 from tallymark.ingest.landing import Landed
 from tallymark.ingest.landing_sql import REJECTED, Fault
 from tallymark.ingest.unpack import open_text
@@ -23,6 +26,7 @@ _REASONS = {
     Fault.TIME: ("time_unparseable", "the time cannot be read"),
     Fault.EVENT_NAME: ("event_name_missing", "the event has no name"),
 }
+_LONGEST = 100
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
 
 
@@ -33,7 +37,11 @@ class Quarantine:
         self.root = root
 
     def _name(self, delivery: Delivery) -> str:
-        return _UNSAFE.sub("_", delivery.key.replace("/", "__"))
+        """A file name for a key; no two keys share one."""
+        name = _UNSAFE.sub("_", delivery.key.replace("/", "__"))
+        if name == delivery.key and len(name) <= _LONGEST:
+            return name
+        return f"{name[:_LONGEST]}-{hashlib.sha256(delivery.key.encode()).hexdigest()[:8]}"
 
     def _rows_path(self, delivery: Delivery) -> Path:
         return self.root / "rows" / f"{self._name(delivery)}.csv"
@@ -58,7 +66,9 @@ class Quarantine:
         write_atomically(self._delivery_path(delivery), to_json(note))
         self._rows_path(delivery).unlink(missing_ok=True)
 
-    def keep_rows(self, engine: DuckEngine, delivery: Delivery, landed: Landed) -> None:
+    def keep_rows(
+        self, engine: DuckEngine, delivery: Delivery, head: Head, landed: Landed
+    ) -> None:
         """Write the rejected rows of a delivery: line number, rule, reason, original text."""
         rejected: dict[int, tuple[str, str]] = {}
         for number, faults in engine.rows(
@@ -67,7 +77,10 @@ class Quarantine:
         ):
             fault = next(one for one in _REASONS if faults & one)
             rejected[int(number)] = _REASONS[fault]
-        originals = _original_lines(delivery, rejected)
+        originals: Mapping[int, str] = {}
+        if rejected and delivery.format != "parquet":
+            with open_text(delivery) as stream:
+                originals = original_texts(stream, delivery.format, head, rejected)
         rows = [
             (number, rule, reason, originals.get(number, ""))
             for number, (rule, reason) in rejected.items()
@@ -82,18 +95,3 @@ class Quarantine:
             self._rows_path(delivery), text.getvalue().encode("utf-8", errors="surrogateescape")
         )
         self._delivery_path(delivery).unlink(missing_ok=True)
-
-
-def _original_lines(delivery: Delivery, wanted: Mapping[int, object]) -> dict[int, str]:
-    """The original text of some lines; a Parquet file has none."""
-    if not wanted or delivery.format == "parquet":
-        return {}
-    found: dict[int, str] = {}
-    with open_text(delivery) as stream:
-        for number, line in enumerate(stream, start=1):
-            if number in wanted:
-                found[number] = line.decode("utf-8", errors="surrogateescape").rstrip("\r\n")
-                if len(found) == len(wanted):
-                    break
-    return found
-

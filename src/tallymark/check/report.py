@@ -8,12 +8,14 @@ import re
 from pathlib import Path
 
 from tallymark.engine.warehouse import write_atomically
-from tallymark.results import CheckResult, DeliveryReport, Finding, to_json
+from tallymark.results import CheckResult, DeliveryReport, to_json
 
 __all__ = ["as_csv", "markdown", "write_reports"]
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|<>&~$])")
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Control characters, line and paragraph separators, changes of writing direction.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_RISKY = ("=", "+", "-", "@")
 _COLUMNS = (
     "delivery", "date", "verdict", "score", "rows_read", "rows_accepted", "rows_quarantined",
     "finding", "severity", "message", "since", "rows", "share", "fix", "owner",
@@ -28,13 +30,19 @@ def write_reports(result: CheckResult, folder: Path) -> list[Path]:
         "dq_report.csv": as_csv(result),
     }
     for name, text in texts.items():
-        write_atomically(folder / name, text)
+        # What UTF-8 cannot say, half a surrogate pair, is a question mark here.
+        write_atomically(folder / name, text.encode(errors="replace"))
     return [folder / name for name in texts]
 
 
 def _escaped(text: str) -> str:
     """Text from data, harmless in Markdown and in the HTML made of it."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\1", _plain(text))
+
+
+def _plain(text: str) -> str:
+    """Text on one line, without what a terminal or a reader would act on."""
+    return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def markdown(result: CheckResult) -> str:
@@ -76,16 +84,16 @@ def _section(one: DeliveryReport) -> list[str]:
     lines = ["", f"## {_escaped(one.delivery)}: {one.verdict}, {one.score} of 100", ""]
     for finding in sorted(one.findings, key=lambda f: (f.severity, f.id)):
         lines.append(f"- **{finding.severity}** {_escaped(finding.message)}")
-        lines.append(f"  - since {finding.since or 'unknown'}; rule `{_code(finding)}`")
+        lines.append(f"  - since {finding.since or 'unknown'}; rule `{_code(finding.id)}`")
         if finding.fix:
             lines.append(f"  - fix: {_escaped(finding.fix)}")
         if finding.query:
-            lines.append(f"  - count it yourself: `{finding.query.replace('`', '')}`")
+            lines.append(f"  - count it yourself: `{_code(finding.query)}`")
     return lines
 
 
-def _code(finding: Finding) -> str:
-    return finding.id.replace("`", "").replace("\n", " ")
+def _code(text: str) -> str:
+    return _plain(text).replace("`", "")
 
 
 def as_csv(result: CheckResult) -> str:
@@ -107,6 +115,7 @@ def as_csv(result: CheckResult) -> str:
 
 
 def _safe(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_RISKY):
-        return f"'{value}"
-    return "" if value is None else value
+    if not isinstance(value, str):
+        return "" if value is None else value
+    text = _plain(value)
+    return f"'{text}" if text.startswith(_RISKY) else text

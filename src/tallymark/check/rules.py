@@ -39,6 +39,7 @@ Check = Callable[[Facts, CheckRule], Iterator[Hit]]
 CHECKS: dict[str, Check] = {}
 FILE_CHECKS = ("file_empty", "file_header_only", "file_kind", "file_compression", "file_encoding")
 HISTORY_CHECKS = ("same_bytes", "payload_field_lost")
+ROW_CHECKS = ("broken_row", "time_unparseable", "event_name_missing")
 
 
 def _check(function: Check) -> Check:
@@ -47,17 +48,32 @@ def _check(function: Check) -> Check:
 
 
 def refuse_unknown(rules: CheckRules, where: str) -> None:
-    """Refuse a rule whose check does not exist.
+    """Refuse a rule whose check does not exist, or that asks what its check does not do.
 
     Raises:
-        ConfigError: With the nearest known name.
+        ConfigError: With the nearest known name, or what to leave out.
     """
     known = [*CHECKS, *FILE_CHECKS, *HISTORY_CHECKS]
     for rule in rules.rules:
         if rule.check not in known:
             close = difflib.get_close_matches(rule.check, known, n=1, cutoff=0.5)
             fix = f"did you mean {close[0]!r}?" if close else f"known checks: {', '.join(known)}"
-            raise ConfigError(f"rule {rule.id!r}: unknown check {rule.check!r}", where=where, fix=fix)
+            raise ConfigError(
+                f"rule {rule.id!r}: unknown check {rule.check!r}", where=where, fix=fix
+            )
+        for key in ("column", "event", "expression"):
+            if getattr(rule, key) is not None:
+                raise ConfigError(
+                    f"rule {rule.id!r}: {rule.check} does nothing with {key!r}",
+                    where=where,
+                    fix="leave it out",
+                )
+        if rule.action == "quarantine_rows" and rule.check not in ROW_CHECKS:
+            raise ConfigError(
+                f"rule {rule.id!r}: {rule.check} cannot quarantine rows",
+                where=where,
+                fix=f"say action: warn; rows are kept out by {', '.join(ROW_CHECKS)}",
+            )
 
 
 def judge(facts: Facts, rules: CheckRules) -> list[tuple[CheckRule, Finding]]:

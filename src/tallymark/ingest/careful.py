@@ -11,14 +11,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import IO
 
 from tallymark.ingest.deliveries import Format
 from tallymark.ingest.header import Head
 
-__all__ = ["MAX_LINE_BYTES", "BadLine", "physical_lines", "records", "rewrite"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "BadLine",
+    "original_texts",
+    "physical_lines",
+    "records",
+    "rewrite",
+]
 
 MAX_JOINED_LINES = 50  # a quoted value longer than this many lines is taken for a stray quote
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -62,6 +69,24 @@ def physical_lines(stream: IO[bytes], newline: str) -> Iterator[bytes]:
         yield from (line + b"\r" for line in whole)
     if left:
         yield left
+
+
+def original_texts(
+    stream: IO[bytes], kind: Format, head: Head, wanted: Container[int]
+) -> dict[int, str]:
+    """The exact text of the records that begin on some lines, however many lines they run over."""
+    found: dict[int, str] = {}
+    lines = enumerate(physical_lines(stream, head.newline), start=1)
+    for number, line in lines:
+        if number not in wanted:
+            continue
+        whole = line
+        for _ in range(MAX_JOINED_LINES if kind == "csv" else 0):
+            if _parsed(whole, len(head.columns), head.delimiter)[1] != _OPEN:
+                break
+            whole += next(lines, (0, b""))[1]
+        found[number] = _text(whole)
+    return found
 
 
 def records(stream: IO[bytes], head: Head) -> Iterator[tuple[int, list[str] | str, str]]:

@@ -178,7 +178,9 @@ def _jsonl_head(text: str, *, whole: bool) -> Head:
         if isinstance(row, dict):
             for name, value in row.items():
                 shown = value if isinstance(value, str) else json.dumps(value)
-                columns.setdefault(str(name), []).append(None if value is None else shown)
+                # Half a surrogate pair cannot be said in UTF-8, so no column is called that.
+                called = str(name).encode(errors="replace").decode()
+                columns.setdefault(called, []).append(None if value is None else shown)
     if not columns:
         raise Broken("file_kind", "no line of it is a JSON object")
     return Head(columns=list(columns), sample=columns)

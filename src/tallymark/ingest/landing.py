@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import numpy as np
 
 from tallymark.config import Contract
 from tallymark.engine.base import identifier, literal
@@ -223,22 +224,25 @@ class _Text:
 
 
 def _scan(path: Path, head: Head) -> _Text:
-    end = head.newline.encode()
-    one = end[-1:]
-    mark = head.delimiter.encode() + end
-    overlap = len(mark) - 1
-    lines = open_ends = 0
+    newline, delimiter = ord(head.newline[-1]), ord(head.delimiter)
+    before = len(head.newline)  # how far before its last byte the end of a row begins
+    lines = ends = 0
     nul = False
     tail = b""
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
-            lines += chunk.count(one)
             nul = nul or b"\0" in chunk
-            open_ends += (tail + chunk).count(mark) - tail.count(mark)
-            tail = (tail + chunk)[-overlap:] if overlap else b""
+            text = np.frombuffer(tail + chunk, np.uint8)
+            found = np.flatnonzero(text == newline)
+            found = found[found >= len(tail)]  # the others were counted with the chunk before
+            lines += len(found)
+            ends += int(np.count_nonzero(text[found[found >= before] - before] == delimiter))
+            tail = (tail + chunk)[-before:]
         stream.seek(0)
-        first = stream.readline().split(one)[0].rstrip(b"\r")
-    lines += not tail.endswith(one)
-    open_ends += tail.endswith(mark[:1])
-    open_ends -= first.endswith(mark[:1])
-    return _Text(lines=lines, open_ends=open_ends, nul=nul)
+        first = stream.readline().split(bytes([newline]))[0].rstrip(b"\r")
+    if not tail.endswith(bytes([newline])):
+        lines += 1
+        ends += tail.endswith(bytes([delimiter]))
+    ends -= first.endswith(bytes([delimiter]))
+    return _Text(lines=lines, open_ends=int(ends), nul=nul)
+

@@ -66,17 +66,18 @@ def _case(branches: Sequence[tuple[str, str]], otherwise: str = "null") -> str:
     return f"case {arms} else {otherwise} end" if arms else otherwise
 
 
-def _authority(url: str) -> str:
-    """What follows ``scheme://``; null for what is no absolute URL.
-
-    A URL inside the query of a relative one would pass for one, so what comes out of a string
-    with a question mark before the scheme is thrown away.
-    """
-    absolute = (
-        f"contains({url}, '://') and not "
-        f"(contains({url}, '?') and strpos({url}, '?') < strpos({url}, '://'))"
+def _absolute(url: str) -> str:
+    """Whether a text is an absolute URL; one inside the query of a relative URL makes none."""
+    # Nearly every URL of a shop begins like this, and then it is told at once.
+    return (
+        f"(starts_with({url}, 'https://') or (contains({url}, '://') and not "
+        f"(contains({url}, '?') and strpos({url}, '?') < strpos({url}, '://'))))"
     )
-    return f"case when {absolute} then split_part({url}, '/', 3) end"
+
+
+def _authority(url: str) -> str:
+    """What follows ``scheme://``; null for what is no absolute URL."""
+    return f"case when {_absolute(url)} then split_part({url}, '/', 3) end"
 
 
 def _host(authority: str) -> str:
@@ -215,7 +216,7 @@ def _faults(delivery: Delivery) -> str:
         Fault.AGENT: "user_agent is null",
         Fault.PAYLOAD: "payload is not null and not json_valid(payload)",
         Fault.OTHER_DAY: f"coalesce({other_day}, false)",
-        Fault.REFERRER: "referrer is not null and not contains(referrer, '://')",
+        Fault.REFERRER: f"referrer is not null and not {_absolute('referrer')}",
     }
     return " + ".join(
         f"case when {test} then {fault.value} else 0 end" for fault, test in checks.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -16,6 +16,7 @@ __all__ = ["Item", "Order", "customer_of", "parse_order"]
 
 MAX_BYTES = 262_144
 MAX_DEPTH = 32
+MAX_NAME = 64  # characters of a field's name
 CACHED = 16_384  # the gate and the build read the same payloads; about 2 kB each
 _LARGEST = Decimal(10) ** 13  # what DECIMAL(18,4) can hold with a digit to spare
 _PLACES = Decimal("0.0001")
@@ -91,39 +92,61 @@ def _loaded(text: str | None) -> dict[str, Any] | None:
     if text.count("[") + text.count("{") > MAX_DEPTH and not _depth_within(text, MAX_DEPTH):
         return None
     try:
-        tree = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        tree = json.loads(
+            text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant
+        )
     except (ValueError, RecursionError, InvalidOperation):
         return None
     return tree if isinstance(tree, dict) else None
 
 
 def _text(value: object) -> str | None:
+    """A text that every engine takes: half a surrogate pair becomes a question mark."""
     if value is None or isinstance(value, (dict, list)):
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value).strip() or None
+    return str(value).encode(errors="replace").decode().strip() or None
+
+
+def _customer(tree: dict[str, Any], names: Payload) -> str | None:
+    """The hash of an e-mail; only a text can be one."""
+    email = tree.get(names.email)
+    told = email.strip().lower() if isinstance(email, str) else ""
+    return _digest(told) if told else None
 
 
 def _number(value: object) -> Decimal | None:
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, str):
+        # Decimal takes underscores, as Python's own numbers have them.
+        if "_" in value:
+            return None
+        try:
+            value = Decimal(value.strip())
+        except InvalidOperation:
+            return None
+    # copy_abs, unlike abs, rounds nothing and so cannot overflow.
+    if not isinstance(value, Decimal) or not value.is_finite() or value.copy_abs() >= _LARGEST:
         return None
-    if not isinstance(value, (int, str, Decimal)):
-        return None
-    try:
-        number = Decimal(str(value).strip())
-    except InvalidOperation:
-        return None
-    if not number.is_finite() or abs(number) >= _LARGEST:
-        return None
-    return number.quantize(_PLACES)
+    return value.quantize(_PLACES)
+
+
+def _canonical(value: object) -> str:
+    """A number by what it is worth: 10, 10.0 and 1e1 are written alike."""
+    if not isinstance(value, Decimal):
+        return str(value)
+    sign, digits, exponent = value.as_tuple()
+    written = "".join(map(str, digits)).lstrip("0")
+    bare = written.rstrip("0")
+    if not bare:
+        return "0"
+    return f"{'-' * sign}{bare}e{int(exponent) + len(written) - len(bare)}"
 
 
 def customer_of(text: str | None, names: Payload) -> str | None:
     """The hash of a payload's e-mail alone: what :func:`parse_order` calls ``customer``."""
     tree = _loaded(text)
-    email = _text(tree.get(names.email)) if tree is not None else None
-    return _digest(email.lower()) if email else None
+    return _customer(tree, names) if tree is not None else None
 
 
 @functools.lru_cache(maxsize=CACHED)
@@ -146,14 +169,13 @@ def parse_order(text: str | None, names: Payload) -> Order:
         )
         for line in lines
     )
-    email = _text(tree.get(names.email))
     order = Order(
         transaction_id=_text(tree.get(names.transaction_id)),
         revenue=_number(tree.get(names.revenue)),
         currency=_text(tree.get(names.currency)),
-        customer=_digest(email.lower()) if email else None,
+        customer=_customer(tree, names),
         items=items,
-        content=_digest(json.dumps(tree, sort_keys=True, default=str, ensure_ascii=False)),
+        content=_digest(json.dumps(tree, sort_keys=True, default=_canonical, ensure_ascii=False)),
         valid=True,
         fields={},
     )
@@ -161,17 +183,24 @@ def parse_order(text: str | None, names: Payload) -> Order:
     return order
 
 
+def _named(tree: Mapping[str, Any]) -> set[str]:
+    return {key for key in tree if len(key) <= MAX_NAME and key.isprintable()}
+
+
 def _fields(
     tree: dict[str, Any], lines: Sequence[dict[str, Any]], names: Payload
 ) -> dict[str, tuple[int, int]]:
-    """Every field the payload has or should have, dotted; items as ``items[].name``."""
+    """Every field the payload has or should have, dotted; items as ``items[].name``.
+
+    Names that are too long to be one, or that UTF-8 cannot say, are left out.
+    """
     found: dict[str, tuple[int, int]] = {}
     expected = {names.transaction_id, names.revenue, names.email, names.items}
-    for key in sorted(expected | {str(key) for key in tree}):
+    for key in sorted(expected | _named(tree)):
         value = tree.get(key)
         found[key] = (int(value is not None and value not in ("", [])), 1)
     keys = {names.item_id, names.item_name, names.quantity, names.item_price}
-    for key in sorted(keys | {str(key) for line in lines for key in line}):
+    for key in sorted(keys | {key for line in lines for key in _named(line)}):
         filled = sum(1 for line in lines if line.get(key) not in (None, "", []))
         found[f"{names.items}[].{key}"] = (filled, len(lines))
     return found
