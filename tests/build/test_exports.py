@@ -30,7 +30,7 @@ def test_a_run_killed_before_its_exports_is_made_good(
     old = shop.exports()
     shop.deliver(1, [view(NOON + 24 * HOUR)])
     with monkeypatch.context() as patch:
-        patch.setattr(builder, "export_tables", _interrupted)
+        patch.setattr(builder, "place_exports", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             shop.build()
     assert shop.exports() == old

@@ -156,7 +156,7 @@ def test_midnight_ends_no_session(shop: Shop) -> None:
 @pytest.mark.parametrize("client", ["tie_line", "tie_file"])
 def test_equal_times_are_ordered_by_delivery_and_line(shop: Shop, client: str) -> None:
     """Of events of the same millisecond, the first in the first delivery is the landing."""
-    assert _sessions(shop, client, "events, landing_page, source") == [(2, TAGGED, "newsletter")]
+    assert _sessions(shop, client, "events, landing_page, source") == [(2, HOME, "newsletter")]
 
 
 def test_events_without_a_client_are_in_no_session(shop: Shop) -> None:

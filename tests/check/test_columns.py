@@ -14,7 +14,7 @@ from tallymark.ingest.header import Head
 from tests.ingest.making import COLUMNS, CONTRACT
 
 COUNT = 40
-SAMPLES = {
+SAMPLES: dict[str, list[str | None]] = {
     "client_id": [f"c-{number * 7919}" for number in range(COUNT)],
     "page_url": [f"https://shop.example/p/{number}" for number in range(COUNT)],
     "referrer": [None, "https://search.example/"] * (COUNT // 2),
@@ -29,7 +29,7 @@ def _mapped(
     columns: Sequence[str], samples: dict[str, list[str | None]] | None = None,
     contract: Contract = CONTRACT,
 ) -> Mapping_:  # fmt: skip
-    given: dict[str, list[str | None]] = {**SAMPLES, **(samples or {})}  # type: ignore[dict-item]
+    given = {**SAMPLES, **(samples or {})}
     head = Head(columns=columns, sample={name: given.get(name, []) for name in columns})
     return map_columns(contract, head)
 
@@ -75,7 +75,7 @@ def test_a_rename_in_its_place_is_adopted(old: str, new: str) -> None:
 def test_a_rename_that_also_moved() -> None:
     """A clear name and the right values are enough at another place."""
     columns = [*[name for name in COLUMNS if name != "client_id"], "clientId"]
-    mapped = _mapped(columns, {"clientId": SAMPLES["client_id"]})  # type: ignore[dict-item]
+    mapped = _mapped(columns, {"clientId": SAMPLES["client_id"]})
     assert _adopted(mapped) == {"client_id": "clientId"}
     assert "another position" in mapped.renames[0].evidence()
 
@@ -84,7 +84,8 @@ def test_two_renames_at_once() -> None:
     """Two columns renamed on one day are two renames, each with its own."""
     columns = [{"client_id": "clientId", "user_agent": "userAgent"}.get(n, n) for n in COLUMNS]
     mapped = _mapped(
-        columns, {"clientId": SAMPLES["client_id"], "userAgent": SAMPLES["user_agent"]}  # type: ignore[dict-item]
+        columns,
+        {"clientId": SAMPLES["client_id"], "userAgent": SAMPLES["user_agent"]},
     )
     assert _adopted(mapped) == {"client_id": "clientId", "user_agent": "userAgent"}
 
@@ -92,9 +93,7 @@ def test_two_renames_at_once() -> None:
 def test_all_renamed_in_style() -> None:
     """A change of style of the whole header keeps the data flowing."""
     camel = {name: name.title().replace("_", "") for name in COLUMNS}
-    mapped = _mapped(
-        list(camel.values()), {camel[name]: list(SAMPLES[name]) for name in COLUMNS}
-    )
+    mapped = _mapped(list(camel.values()), {camel[name]: list(SAMPLES[name]) for name in COLUMNS})
     assert _adopted(mapped) == camel
 
 
@@ -138,7 +137,7 @@ def test_two_candidates_are_not_decided_between() -> None:
     columns = [name for name in COLUMNS if name != "client_id"]
     mapped = _mapped(
         [*columns, "client_id_1", "client_id_2"],
-        {"client_id_1": SAMPLES["client_id"], "client_id_2": SAMPLES["client_id"]},  # type: ignore[dict-item]
+        {"client_id_1": SAMPLES["client_id"], "client_id_2": SAMPLES["client_id"]},
     )
     assert not _adopted(mapped)
     assert mapped.roles["client_id"] is None
@@ -152,7 +151,9 @@ def test_an_alias_is_no_rename() -> None:
     )
     agreed = CONTRACT.model_copy(update={"columns": columns})
     mapped = _mapped(
-        ["clientId", *COLUMNS[1:]], {"clientId": SAMPLES["client_id"]}, agreed  # type: ignore[dict-item]
+        ["clientId", *COLUMNS[1:]],
+        {"clientId": SAMPLES["client_id"]},
+        agreed,
     )
     assert (mapped.roles["client_id"], list(mapped.renames)) == ("clientId", [])
 

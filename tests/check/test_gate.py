@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tallymark.check.gate import score_of
-from tallymark.config import Action, CheckRules, Config, Severity, Shop as ShopSettings
+from tallymark.config import Action, CheckRules, Config, Severity
+from tallymark.config import Shop as ShopSettings
 from tallymark.errors import InputError
 from tallymark.ingest.deliveries import Delivery, find_deliveries
 from tallymark.results import DeliveryReport, Finding, Layer, Status, Verdict
@@ -128,9 +129,7 @@ def test_all_lines_broken(shop: Shop) -> None:
     assert (report.rows_read, report.rows_quarantined) == (5, 5)
 
 
-@pytest.mark.parametrize(
-    "gone", ["timestamp", "event_name", "page_url", "client_id"]
-)
+@pytest.mark.parametrize("gone", ["timestamp", "event_name", "page_url", "client_id"])
 def test_without_a_needed_column_the_delivery_is_kept_out(shop: Shop, gone: str) -> None:
     """No time, event, page or client column: the whole delivery goes to quarantine, none lands."""
     report = shop.one(as_csv(DAY, [name for name in COLUMNS if name != gone]))
@@ -335,9 +334,10 @@ def test_a_file_that_vanishes_or_is_locked(shop: Shop) -> None:
     def listed(_source: Path) -> list[Delivery]:
         return [found]
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError, match="cannot be read"):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.check.judging.find_deliveries", listed)
-        shop.check()
+        with pytest.raises(InputError, match="cannot be read"):
+            shop.check()
 
 
 def test_threads_and_order_do_not_matter(tmp_path: Path) -> None:

@@ -38,11 +38,9 @@ def _loaded(tmp_path: Path, text: str) -> CheckRules:
          "does nothing with 'expression'", "leave it out"),
     ],
 )  # fmt: skip
-def test_rules_that_say_something_unknown(
-    tmp_path: Path, line: str, what: str, fix: str
-) -> None:
+def test_rules_that_say_something_unknown(tmp_path: Path, line: str, what: str, fix: str) -> None:
     """What a rule says and no check does is refused with the likely cure, never skipped."""
-    with pytest.raises(ConfigError, match="check.yml") as caught:
+    with pytest.raises(ConfigError, match=r"check\.yml") as caught:
         _loaded(tmp_path, f"{HEAD}  {line}\n")
     assert what in caught.value.what
     assert fix in caught.value.fix
@@ -55,8 +53,7 @@ def test_rules_that_say_something_unknown(
         (f"{HEAD}  - {{id: a, check: file_day, severity: P9}}\n", ":3:"),
         (f"{HEAD}  - {{id: a, check: file_day, severity: P1, threshold: much}}\n", ":3:"),
         (f"{HEAD}  - {{id: a, check: file_day, severity: P1, action: delete}}\n", ":3:"),
-        (f"{HEAD}  - {{id: a, check: file_day, severity: P1}}\n"
-         "  - {id: a, check: file_day, severity: P1}\n", "given twice"),
+        (HEAD + "  - {id: a, check: file_day, severity: P1}\n" * 2, "given twice"),
         ("rules: [", "is not YAML"),
         ("version: 2\nrules: []\n", ":1:1"),
         ("- a\n- b\n", ":1:1"),

@@ -14,6 +14,7 @@ from typing import Any
 import zstandard
 
 from tallymark.config import Contract, load
+from tallymark.engine.base import literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery, find_deliveries
 from tallymark.ingest.header import Head, read_head
@@ -24,11 +25,13 @@ __all__ = [
     "COLUMNS",
     "CONTRACT",
     "as_csv",
+    "as_parquet",
     "deliver",
     "event",
     "land_rows",
     "landed_of",
     "purchase",
+    "queried",
     "roles_of",
 ]
 
@@ -73,6 +76,20 @@ def as_csv(
     return text.getvalue().encode()
 
 
+def as_parquet(folder: Path, sql: str) -> bytes:
+    """The rows of a query as the bytes of a Parquet file."""
+    path = folder / "made.parquet"
+    queried(f"copy ({sql}) to {literal(path.as_posix())} (format parquet)")
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def queried(sql: str) -> list[tuple[Any, ...]]:
+    """The rows of a query."""
+    return _engine().cursor().rows(sql)
+
+
 def deliver(folder: Path, content: bytes, name: str = "2031-05-05.csv") -> Delivery:
     """Write a file, compressed if its ending says so, and find it as a delivery."""
     path = folder / name
@@ -87,9 +104,7 @@ def deliver(folder: Path, content: bytes, name: str = "2031-05-05.csv") -> Deliv
 
 def roles_of(head: Head) -> dict[str, str | None]:
     """Roles played by the columns of their own names."""
-    return {
-        one.role: one.name if one.name in head.columns else None for one in CONTRACT.columns
-    }
+    return {one.role: one.name if one.name in head.columns else None for one in CONTRACT.columns}
 
 
 def land_rows(

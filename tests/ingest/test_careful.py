@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tallymark.ingest.careful import MAX_LINE_BYTES, physical_lines, records
 from tallymark.ingest.header import Broken, Head, read_head
 from tallymark.ingest.landing import Landed
-from tests.ingest.making import COLUMNS, as_csv, deliver, event, land_rows
+from tests.ingest.making import COLUMNS, as_csv, as_parquet, deliver, event, land_rows
 
 VALUES = ("client_id", "page_url", "referrer", "event_name", "payload", "user_agent")
 FEW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -120,7 +120,8 @@ ROWS = st.lists(st.lists(CELLS, min_size=7, max_size=7), min_size=1, max_size=8)
 def _written(rows: Sequence[Sequence[str]], end: str, *, quote_all: bool) -> bytes:
     text = io.StringIO(newline="")
     # A carriage return by itself is structure; the writer of this Python leaves it bare.
-    quoting = csv.QUOTE_ALL if quote_all or any("\r" in c for r in rows for c in r) else 0
+    bare = any("\r" in cell for row in rows for cell in row)
+    quoting = csv.QUOTE_ALL if quote_all or bare else csv.QUOTE_MINIMAL
     writer = csv.writer(text, lineterminator=end, quoting=quoting)
     writer.writerow(COLUMNS)
     writer.writerows(rows)
@@ -318,12 +319,7 @@ def test_garbage_after_compressed_data(tmp_path: Path) -> None:
 
 def test_a_parquet_file_damaged_inside(tmp_path: Path) -> None:
     """A Parquet file whose pages are overwritten is refused with a sentence."""
-    import duckdb  # noqa: PLC0415 -- makes this one file
-
-    path = tmp_path / "made.parquet"
-    duckdb.sql("select range::varchar as client_id from range(50000)").write_parquet(str(path))
-    raw = path.read_bytes()
-    path.unlink()
+    raw = as_parquet(tmp_path, "select range::varchar as client_id from range(50000)")
     middle = len(raw) // 2
     broken = raw[:middle] + b"\xff" * 64 + raw[middle + 64 :]
     delivery = deliver(tmp_path, broken, "2031-05-05.parquet")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import duckdb
 import pytest
 import zstandard
 
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.header import Broken, read_head
-from tests.ingest.making import COLUMNS, as_csv, deliver, event
+from tests.ingest.making import COLUMNS, as_csv, as_parquet, deliver, event
 
 ROWS = [event(client_id=f"c-{number}") for number in range(3)]
 
@@ -170,12 +169,12 @@ def test_line_separators_inside_json_strings(tmp_path: Path) -> None:
 
 def test_parquet_of_any_type(tmp_path: Path) -> None:
     """Times with a zone and nested values are sampled as text, nested ones marked."""
-    path = tmp_path / "a.parquet"
-    duckdb.sql(
+    content = as_parquet(
+        tmp_path,
         "select 'c-1' as client_id, timestamptz '2031-05-05 10:00:00+00' as t, "
-        "{'revenue': 12.5} as d, [1, 2] as l"
-    ).write_parquet(str(path))
-    head = read_head(deliver(tmp_path, path.read_bytes(), "a.parquet"))
+        "{'revenue': 12.5} as d, [1, 2] as l",
+    )
+    head = read_head(deliver(tmp_path, content, "a.parquet"))
     assert head.columns == ["client_id", "t", "d", "l"]
     assert head.nested == {"d", "l"}
     assert head.sample["d"] == ['{"revenue":12.5}']
@@ -183,7 +182,5 @@ def test_parquet_of_any_type(tmp_path: Path) -> None:
 
 def test_parquet_without_rows(tmp_path: Path) -> None:
     """Columns and not a single row: the same as a header alone."""
-    path = tmp_path / "a.parquet"
-    duckdb.sql("select 1 as a where false").write_parquet(str(path))
-    one = Delivery(key="a", path=path, date=None, format="parquet", compression=None)
+    one = deliver(tmp_path, as_parquet(tmp_path, "select 1 as a where false"), "a.parquet")
     assert _refused(one) == "file_header_only"

@@ -64,7 +64,7 @@ def test_the_same_client_with_another_e_mail() -> None:
 
 
 def test_customers_are_joined_through_others() -> None:
-    """a and c are one customer because b shares something with each, whoever comes first."""
+    """Two are one customer because a third shares something with each, whoever comes first."""
     told: list[Told] = [("a", "x", "1"), ("c", "y", "2"), ("a", "y", "3")]
     assert same_customer(told) == [0, 0, 0]
     assert same_customer(told[::-1]) == [0, 0, 0]

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
+from tallymark.engine.base import identifier, literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.header import read_head
 from tallymark.ingest.landing import delivery_base, land
@@ -18,11 +18,13 @@ from tests.ingest.making import (
     COLUMNS,
     CONTRACT,
     as_csv,
+    as_parquet,
     deliver,
     event,
     land_rows,
     landed_of,
     purchase,
+    queried,
     roles_of,
 )
 
@@ -81,9 +83,7 @@ def test_a_sound_row(tmp_path: Path) -> None:
 def test_the_empty_relation_has_the_landed_columns(tmp_path: Path) -> None:
     """Where nothing has landed, the columns and types are those of landed rows."""
     _, landed = land_rows(deliver(tmp_path, as_csv([event()])))
-    some, none = (
-        duckdb.sql(f"describe {landed_view(paths, {})}").fetchall() for paths in ([landed.path], [])
-    )
+    some, none = (queried(f"describe {landed_view(paths, {})}") for paths in ([landed.path], []))
     assert [row[:2] for row in none] == [row[:2] for row in some]
 
 
@@ -309,15 +309,10 @@ def test_hostile_names_of_columns(tmp_path: Path, ending: str) -> None:
     if ending == "jsonl":
         content = (json.dumps(named) + "\n").encode()
     elif ending == "parquet":
-        path = tmp_path / "made.parquet"
-        named.pop("Stamp"), named.pop("")
-        picks = ", ".join(
-            f"$${value}$$ as \"{name.replace(chr(34), chr(34) * 2)}\""
-            for name, value in named.items()
-        )
-        duckdb.sql(f"select {picks}").write_parquet(str(path))
-        content = path.read_bytes()
-        path.unlink()
+        # DuckDB's own writer takes neither an empty name nor one in two cases.
+        del named["Stamp"], named[""]
+        picks = (f"{literal(value)} as {identifier(name)}" for name, value in named.items())
+        content = as_parquet(tmp_path, f"select {', '.join(picks)}")
     else:
         content = as_csv([named], names)
     roles = {"client_id": names[0], "referrer": names[1], "page_url": names[2],
@@ -371,12 +366,8 @@ def test_every_format_lands_the_same(tmp_path: Path, ending: str) -> None:
             for one in events
         ).encode()
     elif ending == "parquet":
-        source = tmp_path / "a" / "2031-05-05.csv"
-        path = tmp_path / "made.parquet"
-        duckdb.sql(f"select * from read_csv('{source}', all_varchar = true)").write_parquet(
-            str(path)
-        )
-        content = path.read_bytes()
+        source = (tmp_path / "a" / "2031-05-05.csv").as_posix()
+        content = as_parquet(tmp_path, f"select * from read_csv('{source}', all_varchar = true)")
     else:
         content = as_csv(events)
     rows, landed = land_rows(deliver(tmp_path / "b", content, f"2031-05-05.{ending}"))
@@ -389,13 +380,13 @@ def test_every_format_lands_the_same(tmp_path: Path, ending: str) -> None:
 
 def test_typed_parquet(tmp_path: Path) -> None:
     """Times with a zone, numbers and nested payloads of a Parquet file land as their text would."""
-    path = tmp_path / "made.parquet"
-    duckdb.sql(
+    content = as_parquet(
+        tmp_path,
         "select 1001 as client_id, 'https://shop.example/' as page_url, "
         "timestamptz '2031-05-05 10:00:00+02:00' as timestamp, 'purchase' as event_name, "
-        "{'revenue': 12.5, 'items': [{'item_name': 'a'}]} as event_data"
-    ).write_parquet(str(path))
-    rows, _ = land_rows(deliver(tmp_path, path.read_bytes(), "2031-05-05.parquet"))
+        "{'revenue': 12.5, 'items': [{'item_name': 'a'}]} as event_data",
+    )
+    rows, _ = land_rows(deliver(tmp_path, content, "2031-05-05.parquet"))
     assert rows[0]["client_id"] == "1001"
     assert str(rows[0]["event_time"]) == "2031-05-05 08:00:00"
     assert json.loads(rows[0]["payload"]) == {"revenue": 12.5, "items": [{"item_name": "a"}]}
@@ -421,10 +412,10 @@ def test_line_numbers_hold_in_a_large_file(tmp_path: Path) -> None:
         engine, delivery, head, mapping=roles_of(head), contract=CONTRACT, timezone="UTC",
         scratch=tmp_path,
     )  # fmt: skip
-    off = duckdb.sql(
+    off = queried(
         f"select count(*) from read_parquet('{landed.path}') "
         "where line_number <> cast(client_id as bigint) + 2"
-    ).fetchall()
+    )
     assert (landed.careful, off, landed.rows) == (None, [(0,)], 150_000)
     engine.close()
     assert landed_of(landed.path)[0]["client_id"] == "0"

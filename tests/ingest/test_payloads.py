@@ -31,7 +31,11 @@ def test_a_sound_order() -> None:
             "items": [{"item_id": "a", "item_name": "Tea", "quantity": 2, "item_price": 9.95}],
         }
     )  # fmt: skip
-    assert (order.transaction_id, order.revenue, order.currency) == ("1042", Decimal("19.90"), "EUR")
+    assert (order.transaction_id, order.revenue, order.currency) == (
+        "1042",
+        Decimal("19.90"),
+        "EUR",
+    )
     assert order.valid
     assert order.customer == _order({"user_email": " ada@example.COM "}).customer
     assert "ada" not in (order.customer or "")
@@ -153,9 +157,7 @@ def test_different_contents(first: str, second: str) -> None:
 
 def test_wrong_types_everywhere() -> None:
     """Lists where texts belong, numbers where lists belong: what is not understood is absent."""
-    order = _order(
-        {"transaction_id": ["a"], "currency": {}, "user_email": True, "items": "none"}
-    )
+    order = _order({"transaction_id": ["a"], "currency": {}, "user_email": True, "items": "none"})
     assert (order.transaction_id, order.currency, order.customer, order.items) == (
         None, None, None, (),
     )  # fmt: skip

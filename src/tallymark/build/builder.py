@@ -181,6 +181,7 @@ class Builder:
             {
                 "delivery": ("varchar", [one["delivery"] for one in entries]),
                 "place": ("integer", _places([one["delivery"] for one in entries])),
+                "may_repeat": ("boolean", _may_repeat(entries)),
                 "date": ("date", days),
                 "rows_read": ("bigint", [one["rows_read"] for one in entries]),
                 "rows_accepted": ("bigint", [one["rows_accepted"] for one in entries]),
@@ -388,6 +389,27 @@ def _places(keys: Sequence[str]) -> list[int]:
     """The rank of each delivery key: what ties between deliveries are broken by."""
     ranks = {key: place for place, key in enumerate(sorted(keys))}
     return [ranks[key] for key in keys]
+
+
+def _may_repeat(entries: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Whether a delivery can hold an exact repeat at all.
+
+    It can if the gate saw one in it, or if its time overlaps that of another delivery: events
+    of one millisecond can only repeat each other.
+    """
+    ends = sorted(
+        (one["first_event_at"], one["last_event_at"], index)
+        for index, one in enumerate(entries)
+        if one["first_event_at"]
+    )
+    found = [bool(one["rows_repeated"]) for one in entries]
+    latest: tuple[str, int] | None = None
+    for first, last, index in ends:
+        if latest is not None and first <= latest[0]:
+            found[index] = found[latest[1]] = True
+        if latest is None or last > latest[0]:
+            latest = (last, index)
+    return found
 
 
 def _ledger(checked: CheckResult) -> dict[str, dict[str, tuple[str, Sequence[Any]]]]:

@@ -7,6 +7,7 @@ for. Only one that is strong and without a rival is adopted; anything else is a 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -106,12 +107,7 @@ def _renames(
         if rename.score < SUGGEST_AT or rename.score <= best:
             continue
         sure = rename.score >= ADOPT_AT and rename.score - best >= LEAD and rename.shape > 0
-        found.append(
-            Rename(
-                column=rename.column, delivered=name, score=rename.score, name=rename.name,
-                position=rename.position, shape=rename.shape, adopted=sure,
-            )  # fmt: skip
-        )
+        found.append(dataclasses.replace(rename, adopted=sure))
     return sorted(found, key=lambda one: one.column.name)
 
 

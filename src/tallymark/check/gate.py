@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from tallymark.check.columns import map_columns
+from tallymark.check.columns import Mapping_, map_columns
 from tallymark.check.facts import Facts, measure
 from tallymark.check.history import history_findings
 from tallymark.check.quarantine import Quarantine
@@ -123,7 +123,7 @@ class Gate:
             return False
         if self.warehouse is None or known["file"] is None:
             return True
-        return (self.warehouse.root / known["file"]).is_file()
+        return (self.warehouse.root / str(known["file"])).is_file()
 
     def _judge(self, engine: DuckEngine, delivery: Delivery, version: str) -> Entry:
         base: Entry = {
@@ -136,10 +136,7 @@ class Gate:
         try:
             head = read_head(delivery)
             columns = map_columns(self.contract, head)
-            if columns.repeated:
-                raise Broken(
-                    "file_kind", f"the header names column {columns.repeated[0]} more than once"
-                )
+            _refuse_repeated(columns)
             landed = land(
                 engine, delivery, head, mapping=columns.roles, contract=self.contract,
                 timezone=self.config.shop.timezone, scratch=self.scratch,
@@ -270,6 +267,11 @@ def _strictest(
     if stop_on_rename and any(rename.adopted for rename in facts.columns.renames):
         actions.add("stop")
     return next((action for action in order if action in actions), "warn")
+
+
+def _refuse_repeated(columns: Mapping_) -> None:
+    if columns.repeated:
+        raise Broken("file_kind", f"the header names column {columns.repeated[0]} more than once")
 
 
 def _verdict(action: Action, found: Sequence[Finding], rejected: int) -> Verdict:

@@ -73,7 +73,7 @@ def _fields(
 ) -> Iterator[tuple[str, tuple[int, int]]]:
     """Filled and expected places by field; a known field that no payload names is empty."""
     fields = entry["fields"]
-    places = {inside: 0 for inside in (False, True)}
+    places = dict.fromkeys((False, True), 0)
     for name, (_, want) in fields.items():
         places[_ITEM in name] = max(places[_ITEM in name], want)
     for name in sorted({*fields, *known} if fields else ()):

@@ -66,9 +66,7 @@ class Quarantine:
         write_atomically(self._delivery_path(delivery), to_json(note))
         self._rows_path(delivery).unlink(missing_ok=True)
 
-    def keep_rows(
-        self, engine: DuckEngine, delivery: Delivery, head: Head, landed: Landed
-    ) -> None:
+    def keep_rows(self, engine: DuckEngine, delivery: Delivery, head: Head, landed: Landed) -> None:
         """Write the rejected rows of a delivery: line number, rule, reason, original text."""
         rejected: dict[int, tuple[str, str]] = {}
         for number, faults in engine.rows(

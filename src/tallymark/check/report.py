@@ -52,8 +52,10 @@ def markdown(result: CheckResult) -> str:
     lines = [
         f"# Data quality: {result.status}",
         "",
-        f"{len(result.deliveries)} deliveries, {total:,} rows: {total - out:,} accepted, "
-        f"{out:,} quarantined. Contract version {_escaped(result.contract_version)}.",
+        (
+            f"{len(result.deliveries)} deliveries, {total:,} rows: {total - out:,} accepted, "
+            f"{out:,} quarantined. Contract version {_escaped(result.contract_version)}."
+        ),
         "",
         "| Delivery | Verdict | Score | Rows | Quarantined | Findings |",
         "|---|---|--:|--:|--:|---|",
@@ -73,8 +75,10 @@ def markdown(result: CheckResult) -> str:
             lines += _section(one)
     lines += [
         "",
-        "Score: 100, less 40 for each P0, 20 for each P1, 5 for each P2 and 30 times the share "
-        "of quarantined rows; a refused delivery scores 0.",
+        (
+            "Score: 100, less 40 for each P0, 20 for each P1, 5 for each P2 and 30 times the "
+            "share of quarantined rows; a refused delivery scores 0."
+        ),
         "",
     ]
     return "\n".join(lines)

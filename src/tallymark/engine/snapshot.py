@@ -52,3 +52,5 @@ def _keep(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, aside)
     aside.replace(target)
+    # Renaming one link of a file onto another link of it leaves both where they are.
+    aside.unlink(missing_ok=True)

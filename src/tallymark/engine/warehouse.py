@@ -30,6 +30,8 @@ __all__ = ["CATALOG", "EXPORTED", "Publication", "Warehouse", "file_digest", "wr
 CATALOG = "tallymark.duckdb"
 FORMAT = "1"
 EXPORTED = ("fct_sessions", "fct_orders", "fct_attribution")
+# Stands for the folder in the text of a view; no path holds it: Unicode gives it no meaning.
+_HERE = "\ufdd0"
 _STORAGE = "v1.4.0"  # the newest file format that tools built on DuckDB 1.x can open
 
 
@@ -43,8 +45,11 @@ def write_atomically(path: Path, text: str | bytes) -> None:
     """Write a file so that a reader, or a kill, sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    aside.write_bytes(text.encode() if isinstance(text, str) else text)
-    aside.replace(path)
+    try:
+        aside.write_bytes(text.encode() if isinstance(text, str) else text)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,16 +129,19 @@ class Warehouse:
     def _open_catalog(self, engine: DuckEngine) -> None:
         try:
             engine.execute(f"attach {literal(str(self.catalog))} as cat (read_only)")
+            self._copy_catalog(engine)
+            engine.execute("detach cat")
         except duckdb.Error as error:
             engine.close()
-            raise WarehouseError(
-                f"the catalog cannot be read: {str(error).splitlines()[0]}",
-                where=str(self.catalog),
-                fix="delete it and run `tallymark build` again; the data files stay",
-            ) from error
+            raise _unreadable(self.catalog, error) from error
+        except WarehouseError:
+            engine.close()
+            raise
+
+    def _copy_catalog(self, engine: DuckEngine) -> None:
+        """Make the attached catalog's tables and views anew, where the folder is now."""
         kept = dict(engine.rows("select key, value from cat._meta"))
         if kept.get("format") != FORMAT:
-            engine.close()
             raise WarehouseError(
                 f"written in format {kept.get('format')!r}, this program reads {FORMAT!r}",
                 where=str(self.catalog),
@@ -144,7 +152,6 @@ class Warehouse:
             files.setdefault(name, []).append(self.root / path)
         lost = [path for paths in files.values() for path in paths if not path.is_file()]
         if lost:
-            engine.close()
             raise WarehouseError(
                 f"{len(lost)} data files of the catalog are gone",
                 where=str(lost[0]),
@@ -153,14 +160,17 @@ class Warehouse:
         for name, paths in files.items():
             engine.view(name, paths)
         views = engine.rows("select name, sql from cat._views order by ordinal")
-        tables = engine.rows("select name from cat._tables order by name")
-        for (name,) in tables:
+        for (name,) in engine.rows("select name from cat._tables order by name"):
             engine.execute(
                 f"create table {identifier(name)} as select * from cat.{identifier(name)}"
             )
         for name, sql in views:
-            engine.execute(f"create view {identifier(name)} as {sql}")
-        engine.execute("detach cat")
+            here = sql.replace(_HERE, self._spelled_root())
+            engine.execute(f"create view {identifier(name)} as {here}")
+
+    def _spelled_root(self) -> str:
+        """The folder as it stands at the start of a path in SQL."""
+        return literal(f"{self.root.resolve().as_posix()}/")[1:-1]
 
     def _open_exports(self, engine: DuckEngine) -> None:
         for name, path in self.exports().items():
@@ -243,7 +253,10 @@ class Warehouse:
         number = 1 + max((int(path.stem) for path in self._generations()), default=0)
         kept = self.root / "catalogs" / f"{number:06d}.duckdb"
         kept.parent.mkdir(exist_ok=True)
-        shutil.copyfile(aside, kept)
+        # Both in place by a rename: a kill leaves no part of a catalog anywhere.
+        copy = self.scratch / "generation.duckdb"
+        shutil.copyfile(aside, copy)
+        copy.replace(kept)
         aside.replace(self.catalog)
         for old in self._generations()[:-generations]:
             old.unlink()
@@ -269,7 +282,7 @@ class Warehouse:
             )
         for name, columns in publication.tables.items():
             engine.execute("insert into _tables values (?)", [name])
-            spec = ", ".join(f"{identifier(column)} {kind}" for column, (kind, _) in columns.items())
+            spec = ", ".join(f"{identifier(one)} {kind}" for one, (kind, _) in columns.items())
             engine.execute(f"create table {identifier(name)} ({spec})")
             picks = ", ".join(f"unnest(cast(? as {kind}[]))" for kind, _ in columns.values())
             engine.execute(
@@ -277,19 +290,24 @@ class Warehouse:
                 [list(given) for _, given in columns.values()],
             )
         for ordinal, (name, sql) in enumerate(publication.views.items()):
-            engine.execute("insert into _views values (?, ?, ?)", [ordinal, name, sql])
+            movable = sql.replace(self._spelled_root(), _HERE)
+            engine.execute("insert into _views values (?, ?, ?)", [ordinal, name, movable])
             engine.execute(f"create view {identifier(name)} as {sql}")
 
     def _generations(self) -> list[Path]:
-        return sorted((self.root / "catalogs").glob("*.duckdb"))
+        found = (self.root / "catalogs").glob("*.duckdb")
+        return sorted(path for path in found if path.stem.isdecimal())
 
     def _remove_orphans(self) -> None:
         wanted = {entry["file"] for entry in self.deliveries() if entry.get("file")}
         for catalog in [self.catalog, *self._generations()]:
-            with _attached(catalog) as connection:
-                wanted.update(
-                    row[0] for row in connection.execute("select path from cat._files").fetchall()
-                )
+            try:
+                with _attached(catalog) as connection:
+                    found = connection.execute("select path from cat._files").fetchall()
+            except WarehouseError:
+                # What it needs is unknown, so nothing goes; it ages out like any generation.
+                return
+            wanted.update(row[0] for row in found)
         for path in self.data.rglob("*.parquet"):
             if path.relative_to(self.root).as_posix() not in wanted:
                 path.unlink()
@@ -341,8 +359,14 @@ def _attached(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute(f"attach {literal(str(catalog))} as cat (read_only)")
         yield connection
     except duckdb.Error as error:
-        raise WarehouseError(
-            f"the catalog cannot be read: {str(error).splitlines()[0]}", where=str(catalog)
-        ) from error
+        raise _unreadable(catalog, error) from error
     finally:
         connection.close()
+
+
+def _unreadable(catalog: Path, error: duckdb.Error) -> WarehouseError:
+    return WarehouseError(
+        f"the catalog cannot be read: {str(error).splitlines()[0]}",
+        where=str(catalog),
+        fix="delete it and run `tallymark build` again; the data files stay",
+    )

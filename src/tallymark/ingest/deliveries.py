@@ -88,11 +88,12 @@ def find_deliveries(source: str | Path) -> list[Delivery]:
     return sorted(found, key=lambda one: (one.date or dt.date.max, one.key))
 
 
-def _matching(pattern: str) -> set[Path]:
+def _matching(pattern: str) -> list[Path]:
     """What a pattern matches; a matching folder stands for all that is in it."""
     # Path.glob takes no absolute pattern.
     found = {Path(name) for name in glob.glob(pattern, recursive=True)}  # noqa: PTH207
-    return found | {inner for path in found if path.is_dir() for inner in path.rglob("*")}
+    inside = {inner for path in found if path.is_dir() for inner in path.rglob("*")}
+    return [*(found | inside)]
 
 
 def _fixed_part(pattern: str) -> Path:

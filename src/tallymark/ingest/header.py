@@ -37,7 +37,7 @@ class Head:
 
     Attributes:
         delimiter: What stands between two values of a CSV file.
-        newline: What ends a line of it: ``\\n``, ``\\r\\n`` or ``\\r``.
+        newline: What ends a line of it: line feed, carriage return, or both.
         header_lines: How many lines there are up to the end of the header.
         nested: Columns of a Parquet file that hold more than one value.
     """
@@ -135,12 +135,10 @@ def _csv_head(text: str, *, bom: bool, whole: bool) -> Head:
 
 def _header_line(text: str) -> tuple[int, str, str]:
     """How many blank lines come first, the first other line, and what ends it."""
-    blank = 0
-    for line in io.StringIO(text, newline=""):
+    for blank, line in enumerate(io.StringIO(text, newline="")):
         bare = line.rstrip("\r\n")
         if bare.strip():
             return blank, bare, line[len(bare) :] or "\n"
-        blank += 1
     return 0, "", "\n"
 
 

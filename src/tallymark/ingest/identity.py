@@ -87,9 +87,7 @@ def judge_orders(group: Sequence[Purchase]) -> list[Judged]:
         for index in theirs:
             firsts.setdefault(group[index].content, index)
         latest = max(firsts.values(), key=lambda index: group[index].rank)
-        id_status = (
-            "conflict" if len(firsts) > 1 else "id_collision" if collides else "unique"
-        )
+        id_status = "conflict" if len(firsts) > 1 else "id_collision" if collides else "unique"
         for index in theirs:
             if index not in firsts.values():
                 status = "redelivery"

@@ -245,4 +245,3 @@ def _scan(path: Path, head: Head) -> _Text:
         ends += tail.endswith(bytes([delimiter]))
     ends -= first.endswith(bytes([delimiter]))
     return _Text(lines=lines, open_ends=int(ends), nul=nul)
-

@@ -122,17 +122,28 @@ def _among(names: Mapping[str, str]) -> str:
     return f"list_filter(names, lambda name: name in ({some}))"
 
 
-def landing_parts(source: str, kept: str, tags: Sequence[str] = UTM[:3]) -> str:
+def landing_parts(
+    source: str, kept: str, tags: Sequence[str] = UTM[:3], *, queried: bool = True
+) -> str:
     """SQL that adds tags, click id, partner and referrer host to rows with their URLs.
 
-    The query string is split once; what is asked of it then are short lists. A row without a
-    query string costs next to nothing.
+    The query string is split once; what is asked of it then are short lists.
 
     Args:
         source: A relation with ``page_url`` and ``referrer``.
         kept: The select list of columns to keep.
         tags: Which of the campaign tags.
+        queried: False if it is known that no page of the source has a query.
     """
+    authority = f"{_authority('referrer')} as referrer_authority"
+    if not queried:
+        nothing = ", ".join(
+            f"cast(null as varchar) as {name}" for name in (*tags, "click_id_kind", "partner")
+        )
+        return (
+            f"select {kept}, {nothing}, {_host('referrer_authority')} as referrer_host "
+            f"from (select *, {authority} from {source})"
+        )
     values = ", ".join(f"{_tag(name)} as raw_{name}" for name in tags)
     decoded = ", ".join(f"{_decoded(f'raw_{name}')} as {name}" for name in tags)
     clicks = {name: name for name in CLICK_IDS}
@@ -145,7 +156,7 @@ def landing_parts(source: str, kept: str, tags: Sequence[str] = UTM[:3]) -> str:
         "list_transform(list_filter(parameters, lambda one: contains(one, '=') and "
         "not ends_with(one, '=') and not starts_with(one, 'utm_')), "
         "lambda one: split_part(one, '=', 1)) as names, "
-        f"{_authority('referrer')} as referrer_authority from ("
+        f"{authority} from ("
         f"select *, string_split({QUERY}, '&') as parameters from {source})))"
     )
 

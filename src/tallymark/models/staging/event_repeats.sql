@@ -1,9 +1,10 @@
 -- One row per event that repeats another one exactly: same time, same values, whatever the file.
 with twins as (
-    select event_ms
+    select landed.event_ms as event_ms
     from landed
-    where rejected = 0
-    group by event_ms
+    inner join int_delivery_days on landed.delivery = int_delivery_days.delivery
+    where landed.rejected = 0 and int_delivery_days.may_repeat
+    group by landed.event_ms
     having count(*) > 1
 ),
 

@@ -60,4 +60,4 @@ left join dim_hosts on int_landings.page_host = dim_hosts.page_host
 left join sold
     on int_sessions.client_id = sold.client_id
     and int_sessions.session_start_ms = sold.session_start_ms
-order by session_start, session_id
+order by session_start nulls first, session_id nulls first
