@@ -34,9 +34,8 @@ connection.execute(f"set threads = {int(threads)}")
 names = ("client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent")
 columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
 sums = ", ".join(f"sum(strlen({name}))" for name in names)
-print(connection.execute(
-    f"select count(*), {sums} from read_csv('{folder}/*.csv', columns = {{{columns}}}, header = true)"
-).fetchall())
+reader = f"read_csv('{folder}/*.csv', columns = {{{columns}}}, header = true)"
+print(connection.execute(f"select count(*), {sums} from {reader}").fetchall())
 """
 
 

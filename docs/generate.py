@@ -26,7 +26,7 @@ from pydantic_core import core_schema
 from ruamel.yaml import YAML
 
 from tallymark import results
-from tallymark.cli import main as command_line
+from tallymark.cli import cli as command_line
 from tallymark.config import CheckRules, Config, Contract, MonitorRules, load
 
 __all__ = ["import_law", "pages", "stale"]

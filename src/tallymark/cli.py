@@ -60,9 +60,13 @@ def _fail_on(command: Command) -> Command:
     )  # fmt: skip
     return flag(
         _option(
-            "--fail-on", "fail_on", type=click.Choice(FAIL_ON), default="error",
-            show_default=True, help="Exit with 1 from findings of this weight on.",
-        )(command)  # fmt: skip
+            "--fail-on",
+            "fail_on",
+            type=click.Choice(FAIL_ON),
+            default="error",
+            show_default=True,
+            help="Exit with 1 from findings of this weight on.",
+        )(command)
     )
 
 
@@ -119,7 +123,7 @@ def cli() -> None:
     """
 
 
-def _open(  # noqa: PLR0913 -- it gathers what the commands take
+def _open(
     home: Path | None,
     config: Path | None,
     *,
@@ -185,7 +189,8 @@ def _exit(status: Status, fail_on: str) -> None:
 @_fail_on
 @_engine
 @_common
-def check(  # noqa: PLR0913
+def check(
+    *,
     source: str | None, rules: Path | None, output: Path | None, fail_on: str,
     memory_limit: str | None, threads: int | None, home: Path | None, config: Path | None,
     quiet: bool, as_json: bool,
@@ -209,7 +214,8 @@ def check(  # noqa: PLR0913
 @_option("--full-refresh", is_flag=True, help="Build everything again.")
 @_engine
 @_common
-def build(  # noqa: PLR0913
+def build(
+    *,
     source: str | None, output: Path | None, export: str | None, full_refresh: bool,
     memory_limit: str | None, threads: int | None, home: Path | None, config: Path | None,
     quiet: bool, as_json: bool,
@@ -234,7 +240,8 @@ def build(  # noqa: PLR0913
          help="The day that should have been delivered by now.")  # fmt: skip
 @_fail_on
 @_common
-def monitor(  # noqa: PLR0913
+def monitor(
+    *,
     warehouse: Path | None, rules: Path | None, output: Path | None, date: dt.datetime | None,
     expected: dt.datetime | None, fail_on: str, home: Path | None, config: Path | None,
     quiet: bool, as_json: bool,
@@ -256,7 +263,8 @@ def monitor(  # noqa: PLR0913
 @_output("Folder of the reports (default: reports).")
 @_option("--date", type=DAY, help="Report the days up to this one.")
 @_common
-def report(  # noqa: PLR0913
+def report(
+    *,
     warehouse: Path | None, output: Path | None, date: dt.datetime | None, home: Path | None,
     config: Path | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
@@ -277,7 +285,8 @@ def report(  # noqa: PLR0913
 @_fail_on
 @_engine
 @_common
-def run(  # noqa: PLR0913
+def run(
+    *,
     source: str | None, output: Path | None, skip: tuple[str, ...], export: str | None,
     full_refresh: bool, fail_on: str, memory_limit: str | None, threads: int | None,
     home: Path | None, config: Path | None, quiet: bool, as_json: bool,
@@ -299,7 +308,8 @@ def run(  # noqa: PLR0913
 @_option("--from", "source", required=True, help="Deliveries to learn from: 'events/*.csv'.")
 @_option("--force", is_flag=True, help="Replace files that are there.")
 @_common
-def init(  # noqa: PLR0913
+def init(
+    *,
     directory: Path, source: str, force: bool, home: Path | None, config: Path | None,
     quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
@@ -339,7 +349,8 @@ def demo(ctx: click.Context, output: Path) -> None:
 @_option("--format", "fmt", type=click.Choice(["csv", "parquet"]), default="csv",
          show_default=True, help="Format of the deliveries.")  # fmt: skip
 @_common
-def demo_make(  # noqa: PLR0913
+def demo_make(
+    *,
     directory: Path, days: int, events_per_day: int, seed: int, start: dt.datetime,
     incidents: tuple[str, ...], fmt: str, home: Path | None, config: Path | None, quiet: bool,
     as_json: bool,

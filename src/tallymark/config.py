@@ -20,14 +20,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tallymark.errors import ConfigError
 
 __all__ = [
+    "Action",
+    "Attribution",
     "CheckRule",
     "CheckRules",
     "Column",
     "Config",
     "Contract",
+    "Engine",
+    "EventNames",
     "MonitorRule",
     "MonitorRules",
+    "Payload",
+    "Promotion",
+    "Sessions",
     "Severity",
+    "Shop",
     "fingerprint",
     "load",
     "shipped",
@@ -180,17 +188,18 @@ class Contract(_Strict):
     @field_validator("columns")
     @classmethod
     def _each_role_once(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-        for what, values in (
-            ("role", [c.role for c in columns]),
+        names: tuple[tuple[str, list[str]], ...] = (
+            ("role", [str(c.role) for c in columns]),
             ("name", [n for c in columns for n in (c.name, *c.aliases)]),
-        ):
+        )
+        for what, values in names:
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:
                 msg = f"the {what} {twice[0]!r} is given twice"
                 raise ValueError(msg)
         needed = {"client_id", "page_url", "timestamp", "event_name"} - {c.role for c in columns}
         if needed:
-            msg = f"no column has the role {sorted(needed)[0]!r}"
+            msg = f"no column has the role {min(needed)!r}"
             raise ValueError(msg)
         return columns
 
@@ -363,10 +372,11 @@ def _unround(node: Any) -> Any:
 def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: str) -> ConfigError:
     first = error.errors()[0]
     line, column = 1, 1
-    node = tree
+    node: Any = tree
     for step in first["loc"]:
         try:
-            position = node.lc.key(step) if isinstance(node, dict) else node.lc.item(step)
+            mark = node.lc
+            position = mark.key(step) if isinstance(node, dict) else mark.item(step)
             line, column = position[0] + 1, position[1] + 1
             node = node[step]
         except (AttributeError, KeyError, IndexError, TypeError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime as dt
 import os
 import tempfile
@@ -26,6 +25,7 @@ from tallymark.results import (
 if TYPE_CHECKING:
     from tallymark.engine.duckdb import DuckEngine
     from tallymark.engine.warehouse import Warehouse
+    from tallymark.monitor.watch import Watch
 
 __all__ = ["DEMO_INCIDENTS", "Paths", "Project", "make_demo"]
 
@@ -143,12 +143,10 @@ class Project:
         self, *, date: dt.date | None = None, expected_run_date: dt.date | None = None
     ) -> MonitorResult:
         """Judge one day (default: the latest) by what was known then; write its report."""
-        from tallymark.monitor.watch import Watch  # noqa: PLC0415 -- only this stage needs it
-
         warehouse = self._warehouse()
         engine = self._open(warehouse)
         try:
-            watch = Watch(engine, self._monitor_rules())
+            watch = self._watching(engine, self._monitor_rules())
             day = date or _latest(watch.days(), expected_run_date, warehouse)
             result = watch.judge(day, expected_run_date=expected_run_date)
             self._write_day(result, self.paths.reports)
@@ -260,14 +258,13 @@ class Project:
     def _watch(self, warehouse: Warehouse) -> list[MonitorResult]:
         """Judge every day whose inputs changed; write each, and the latest as the day's report."""
         from tallymark.monitor.report import as_json  # noqa: PLC0415 -- only this stage needs it
-        from tallymark.monitor.watch import Watch  # noqa: PLC0415
 
         rules = self._monitor_rules()
-        state = fingerprint(warehouse.meta()["state"], rules)
+        state = fingerprint(warehouse.meta()["state"], rules, self.config.shop)
         known = warehouse.judgement("state")
         engine = self._open(warehouse)
         try:
-            watch = Watch(engine, rules)
+            watch = self._watching(engine, rules)
             days = watch.days()
             if not days:
                 return []
@@ -290,9 +287,13 @@ class Project:
         finally:
             engine.close()
 
-    def _write_day(
-        self, result: MonitorResult, folder: Path, *, only_json: bool = False
-    ) -> None:
+    def _watching(self, engine: DuckEngine, rules: MonitorRules) -> Watch:
+        from tallymark.monitor.watch import Watch  # noqa: PLC0415 -- only this stage needs it
+
+        shop = self.config.shop
+        return Watch(engine, rules, timezone=shop.timezone, currency=shop.currency)
+
+    def _write_day(self, result: MonitorResult, folder: Path, *, only_json: bool = False) -> None:
         from tallymark.engine.warehouse import write_atomically  # noqa: PLC0415 -- loads DuckDB
         from tallymark.monitor.report import as_json, markdown  # noqa: PLC0415
 
@@ -336,7 +337,7 @@ def _latest(days: list[dt.date], expected: dt.date | None, warehouse: Warehouse)
     if expected is not None:
         return expected
     raise WarehouseError(
-        "no day to judge", where=str(warehouse.root), fix="run `tallymark build` on deliveries first"
+        "no day to judge", where=str(warehouse.root), fix="run `tallymark build` first"
     )
 
 
@@ -356,9 +357,7 @@ def make_demo(directory: Path, *, progress: Progress | None = None) -> RunResult
 
     say: Progress = progress or (lambda _text: None)
     say("making a shop of four weeks")
-    make_shop(
-        directory, days=28, events_per_day=3500, seed=7, incidents=DEMO_INCIDENTS
-    )
+    make_shop(directory, days=28, events_per_day=3500, seed=7, incidents=DEMO_INCIDENTS)
     project = Project.open(
         directory, source=str(directory / "raw"), output=directory, progress=progress
     )

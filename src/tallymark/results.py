@@ -183,6 +183,7 @@ class BuildResult:
     reconciliation: Sequence[Mapping[str, Any]]
     exports: Sequence[Path] = ()
     channel_share: float | None = None
+    currency: str = "USD"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

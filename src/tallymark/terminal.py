@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -46,7 +46,7 @@ def _console() -> Console:
 def _when(since: str) -> str:
     """``2026-01-31T07:00:00.000Z`` as ``31 Jan 07:00``; midnight as the day alone."""
     try:
-        moment = dt.datetime.fromisoformat(since.replace("Z", "+00:00"))
+        moment = dt.datetime.fromisoformat(since)
     except ValueError:
         return since or "unknown"
     day = f"{moment.day} {moment:%b}"
@@ -57,14 +57,14 @@ def _badge(word: str) -> str:
     return f"[{_COLOURS[word]}]{word}[/]"
 
 
-def _finding(console: Console, one: Finding | Incident) -> None:
+def _finding(console: Console, one: Finding | Incident, currency: str = "USD") -> None:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=4)
     grid.add_column(ratio=1)
     said = Text(one.message)
     said.append(f"\nsince {_when(one.since)}", style="dim")
     if isinstance(one, Incident) and one.money_at_risk:
-        said.append(f" · {_money(one.money_at_risk)} at risk", style="bold")
+        said.append(f" · {_money(Decimal(one.money_at_risk), currency)} at stake", style="bold")
     if one.fix:
         said.append(f"\nfix: {one.fix}", style="cyan")
     grid.add_row(f" {_badge(str(one.severity))}", said)
@@ -96,10 +96,9 @@ def checked(result: CheckResult) -> None:
         )  # fmt: skip
     console.print(table)
     console.print()
-    found = _worst([finding for one in result.deliveries for finding in one.findings])
-    shown = [one for one in found if one.severity is not Severity.P3][:SHOWN]
-    for one in shown:
-        _finding(console, one)
+    found = _worst([finding for report in result.deliveries for finding in report.findings])
+    for worst in [finding for finding in found if finding.severity is not Severity.P3][:SHOWN]:
+        _finding(console, worst)
     console.print(f"Data quality: {_badge(str(result.status))}")
 
 
@@ -111,7 +110,8 @@ def built(result: BuildResult) -> None:
     for name, rows in result.tables.items():
         console.print(f"  {name:<18}{rows:>12,}")
     console.print(
-        f"{result.counted_orders:,} counted orders, {_money(result.counted_revenue)}; "
+        f"{result.counted_orders:,} counted orders, "
+        f"{_money(result.counted_revenue, result.currency)}; "
         "every step reconciles to the cent."
     )
 
@@ -161,7 +161,7 @@ def ran(result: RunResult) -> None:
         )
     console.print()
     for one in (latest.incidents if latest else [])[:SHOWN]:
-        _finding(console, one)
+        _finding(console, one, result.build.currency)
     if latest is not None and len(latest.incidents) > SHOWN:
         console.print(f"      [dim]and {len(latest.incidents) - SHOWN} more in the report[/]")
     if latest is None:
@@ -186,7 +186,8 @@ def _amounts(console: Console, result: RunResult) -> None:
         "built", f"{result.build.tables['fct_sessions']:,} sessions, "
         f"{result.build.counted_orders:,} counted orders; reconciled to the cent",
     )  # fmt: skip
-    grid.add_row("revenue", f"{_money(result.build.counted_revenue)} counted{_with_channel(result)}")
+    counted = _money(result.build.counted_revenue, result.build.currency)
+    grid.add_row("revenue", f"{counted} counted{_with_channel(result)}")
     if result.monitor:
         colours = [str(one.status) for one in result.monitor]
         counts = ", ".join(
@@ -234,5 +235,7 @@ def _long_day(day: str) -> str:
     return f"{moment:%A} {moment.day} {moment:%B %Y}"
 
 
-def _money(amount: Decimal | float | Any) -> str:
-    return f"${Decimal(str(amount)):,.2f}"
+def _money(amount: Decimal, currency: str) -> str:
+    """An amount with the sign of its currency where everybody knows it, else with its code."""
+    sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")
+    return f"{sign}{amount:,.2f}"

@@ -27,6 +27,7 @@ LANDINGS: tuple[dict[str, str], ...] = (
     {"agent": BOT},
     {"url": "https://staging.lamps.example/"},
 )
+REVENUES: tuple[float | str, ...] = (0, 10, 10, "12.3456")
 KNOWN = "known_value, known_numerator, known_denominator"
 TABLES: Mapping[str, str] = {
     "metrics_daily": f"date, metric, segment, value, numerator, denominator, {KNOWN}",
@@ -70,7 +71,7 @@ def events(draw: st.DrawFn, day: int) -> Event:
             at,
             client,
             number=draw(st.sampled_from(["L-1", "L-1", "L-2", None])),
-            revenue=draw(st.sampled_from([0, 10, 10, "12.3456"])),
+            revenue=draw(st.sampled_from(REVENUES)),
             email=draw(st.sampled_from([None, None, "a@b.example", "c@d.example"])),
             item=draw(st.sampled_from(["Lamp", "Lamp", None])),
         )

@@ -16,7 +16,7 @@ from jsonschema.validators import validator_for
 from ruamel.yaml import YAML
 
 from tallymark import config
-from tallymark.cli import main as command_line
+from tallymark.cli import cli as command_line
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -107,13 +107,20 @@ def test_files_and_functions_are_small(path: Path) -> None:
 
 @every_file
 def test_errors_are_caught_by_name(path: Path) -> None:
-    """No bare ``except`` and none of ``Exception``: what is caught is what is expected."""
+    """No bare ``except`` and none of ``Exception``: what is caught is what is expected.
+
+    The one exception is the outermost frame of the command line, which says an unforeseen error
+    in one line, with exit code 2, in place of a traceback.
+    """
+    allowed = {"Exception"} if path.name == "cli.py" else set()
     for node in ast.walk(_tree(path)):
         if not isinstance(node, ast.ExceptHandler):
             continue
         assert node.type is not None, f"line {node.lineno}: a bare except"
         caught = {one.id for one in ast.walk(node.type) if isinstance(one, ast.Name)}
-        assert not caught & {"Exception", "BaseException"}, f"line {node.lineno}: names no error"
+        assert not caught & {"Exception", "BaseException"} - allowed, (
+            f"line {node.lineno}: names no error"
+        )
 
 
 @every_file

@@ -96,7 +96,7 @@ def test_the_changelog_knows_the_version() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     heads = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
     assert heads[0] == "Unreleased"
-    assert heads[1] == SETTINGS["project"]["version"]
+    assert heads[1] == tallymark.__version__
 
 
 def test_the_package_says_what_it_is() -> None:

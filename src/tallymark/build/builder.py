@@ -324,6 +324,7 @@ class Builder:
             "counted_orders": orders,
             "counted_revenue": str(revenue),
             "channel_share": float(known / credited) if credited else None,
+            "currency": self.config.shop.currency,
             "reconciliation": [{key: str(value) for key, value in one.items()} for one in amounts],
         }
 
@@ -382,6 +383,7 @@ def _result(
         ],
         exports=exports,
         channel_share=facts["channel_share"],
+        currency=facts["currency"],
     )
 
 

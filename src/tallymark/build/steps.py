@@ -109,10 +109,7 @@ _LANDED = (
 
 def _landings(context: Context) -> None:
     """How each session began: its page, tags, click id and referrer, and the key of them all."""
-    keyed = ", ".join(
-        ("utm_source", "utm_medium", "utm_campaign", "click_id_kind", "partner", "page_host",
-         "referrer_host", "landing_seen", "referrer_collected")
-    )  # fmt: skip
+    keyed = ", ".join(_LANDING)
     kept = (
         "landing_event_id, client_id, session_start_ms, landing_seen, "
         f"{BARE_URL} as landing_page, page_host, referrer_collected, agent_id"

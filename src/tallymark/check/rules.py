@@ -311,7 +311,7 @@ def _order_negative_revenue(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
 def _order_test(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
         facts, rule, facts.orders.test,
-        "are worth nothing and name no item: shown as test orders, not counted",
+        "worth nothing and without a named item: shown as test, not counted",
         query=f"select count(*) from fct_orders where status = 'test' "
         f"and order_date = date '{facts.delivery.date}'",
     )  # fmt: skip
@@ -334,7 +334,8 @@ def _order_id_collision(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     by_chance = "" if chance is None else f" ({chance:.2f} collisions expected by chance)"
     yield from _orders_above(
         facts, rule, orders.colliding,
-        f"share {orders.colliding_ids} transaction ids with another customer: "
+        f"share {orders.colliding_ids} transaction id{'' if orders.colliding_ids == 1 else 's'} "
+        f"with another customer: "
         f"all are real and all count{by_chance}",
         evidence={
             "ids": orders.colliding_ids, "distinct_ids": orders.distinct_ids,

@@ -99,7 +99,7 @@ def land(
 class _Reading:
     """One delivery being read, in one way or another."""
 
-    def __init__(  # noqa: PLR0913 -- it carries what `land` was given
+    def __init__(
         self,
         engine: DuckEngine,
         delivery: Delivery,

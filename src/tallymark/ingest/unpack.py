@@ -85,7 +85,7 @@ def _pieces(delivery: Delivery) -> Iterator[bytes]:
     kind = {"gzip": "gzip", "zstd": "zstandard"}[delivery.compression or ""]
     damage: tuple[type[Exception], ...] = (zlib.error, EOFError)
     if delivery.compression == "zstd":
-        import zstandard
+        import zstandard  # noqa: PLC0415 -- only deliveries in this format need it
 
         damage = (zstandard.ZstdError, EOFError)
     try:
