@@ -43,11 +43,8 @@ class Rename:
 
     def evidence(self) -> str:
         """The evidence in words."""
-        place = "the same position" if self.position else "another position"
-        return (
-            f"names {self.name:.0%} alike, {place}, {self.shape:.0%} of sampled values "
-            f"have the shape of {self.column.kind.replace('_', ' ')}"
-        )
+        place = "same position" if self.position else "other position"
+        return f"names {self.name:.0%} alike, {place}, {self.shape:.0%} of sampled values fit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,8 +145,10 @@ def _risk(
         return _lost_hours(root, tables, past, currency)
     if kind == "column_renamed" and not root.evidence.get("nothing_accepted"):
         total = _sum(tables, "revenue", days)
-        text = "revenue of the days since: its customers are known only because the rename is read"
-        return _priced(total, text, currency)
+        if root.evidence.get("adopted"):
+            rests = money(total or 0.0, currency)
+            return Decimal(0), f"none while the new name is read; {rests} of revenue rests on that"
+        return _priced(total, "revenue of the days since, whose customers are unknown", currency)
     if root.metric == "identity_coverage":
         return _without_id(root, tables, days, currency)
     if "referrer" in causes.about(root) and root.evidence.get("direction") != "up":

@@ -152,7 +152,9 @@ def _advice(numbers: Numbers, judgement: Judgement, currency: str) -> Iterator[A
 
 def _mend(trouble: Trouble, numbers: Numbers, currency: str) -> Advice:
     amount = "no amount known"
-    if trouble.money is not None:
+    if trouble.money is not None and trouble.money <= 0:
+        amount = "no loss so far"
+    elif trouble.money is not None:
         amount = f"up to {money(trouble.money, currency, 'short')}"
     return Advice(
         action=trouble.fix,
