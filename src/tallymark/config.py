@@ -68,8 +68,10 @@ class _Strict(BaseModel):
 class Shop(_Strict):
     """Who the shop is and what counts as its own ground."""
 
-    name: str = "Shop"
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    name: str = Field("Shop", description="Printed on the executive summary.")
+    currency: str = Field(
+        "USD", pattern=r"^[A-Z]{3}$", description="Of revenue whose payload names none; ISO 4217."
+    )
     timezone: str = Field("UTC", description="Reporting time zone of dates in gold tables.")
     own_hosts: tuple[str, ...] = Field(
         (), description="Further hosts of the shop; the host of each row's own page counts anyway."
@@ -93,43 +95,49 @@ class Shop(_Strict):
 class Sessions(_Strict):
     """How events become sessions."""
 
-    gap_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
-
-
-AttributionModel = Literal["first_click", "last_click"]
+    gap_minutes: int = Field(
+        30, ge=1, le=1440, description="More minutes of silence than this start a new session."
+    )
 
 
 class Attribution(_Strict):
-    """Which touches may take credit, and by which models."""
+    """Which touches may take credit."""
 
-    lookback_days: Annotated[int, Field(ge=1, le=90)] = 7
-    models: tuple[AttributionModel, ...] = ("first_click", "last_click")
+    lookback_days: int = Field(
+        7, ge=1, le=90, description="Touches this many times 24 hours before an order count, exact."
+    )
 
 
 class Engine(_Strict):
     """Limits of the embedded engine."""
 
-    memory_limit: Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$")] | None = None
-    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    memory_limit: str | None = Field(
+        None,
+        pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$",
+        description="Such as 500MB; beyond it data spills to disk. DuckDB's default else.",
+    )
+    threads: int | None = Field(None, ge=1, le=256, description="One a core if not given.")
 
 
 class Config(_Strict):
     """``tallymark.yml``: all keys optional."""
 
-    version: Literal[1] = 1
+    version: Literal[1] = Field(1, description="Of the form of this file.")
     input: str | None = Field(None, description="Folder or pattern of the deliveries.")
-    contract: str = "contracts/events.yml"
-    check_rules: str = "rules/check.yml"
-    monitor_rules: str = "rules/monitor.yml"
+    contract: str = Field("contracts/events.yml", description="The event contract.")
+    check_rules: str = Field("rules/check.yml", description="The rules of the gate.")
+    monitor_rules: str = Field("rules/monitor.yml", description="The rules of the watch.")
     on_rename: Literal["adopt", "stop"] = Field(
         "adopt", description="Read an unambiguously renamed column, or refuse the delivery."
     )
-    export: Literal["none", "csv", "parquet"] = "csv"
-    generations: Annotated[int, Field(ge=1, le=100)] = 5
-    shop: Shop = Shop()
-    sessions: Sessions = Sessions()
-    attribution: Attribution = Attribution()
-    engine: Engine = Engine()
+    export: Literal["none", "csv", "parquet"] = Field(
+        "csv", description="Format of fct_sessions, fct_orders and fct_attribution beside the data."
+    )
+    generations: int = Field(5, ge=1, le=100, description="Catalogs kept for going back.")
+    shop: Shop = Field(Shop(), description="Who the shop is and what counts as its own ground.")
+    sessions: Sessions = Field(Sessions(), description="How events become sessions.")
+    attribution: Attribution = Field(Attribution(), description="Which touches may take credit.")
+    engine: Engine = Field(Engine(), description="Limits of the embedded engine.")
 
 
 # ---------------------------------------------------------------- contracts/events.yml

@@ -112,7 +112,6 @@ sessions:
 
 attribution:
   lookback_days: 7         # times 24 hours, exact, both ends in
-  models: [first_click, last_click]
 
 on_rename: adopt           # read an unambiguously renamed column (and raise a P0), or: stop
 export: csv                # none, csv or parquet

@@ -18,7 +18,7 @@ MAX_BYTES = 262_144
 MAX_DEPTH = 32
 MAX_NAME = 64  # characters of a field's name
 CACHED = 16_384  # the gate and the build read the same payloads; about 2 kB each
-_LARGEST = Decimal(10) ** 13  # what DECIMAL(18,4) can hold with a digit to spare
+_LARGEST = Decimal(10) ** 10  # sums of thousands of them still fit into DECIMAL(18,4)
 _PLACES = Decimal("0.0001")
 
 

@@ -162,6 +162,10 @@ def threshold_finding(
     shown, limit = ((percent if is_share else number)(one) for one in (value, rule.threshold))
     name = (rule.metric or "").replace("_", " ").capitalize()
     side = "below" if rule.direction == "down" else "above"
+    message = f"{name} was {shown}, {side} the limit of {limit}"
+    if rule.threshold == 0 and not is_share:
+        counted = name.lower().removesuffix("s") if value == 1 else name.lower()
+        message = f"{shown} {counted} on the day: {rule.why or 'there should be none'}"
     rows = None if np.isnan(series.numerator[day]) else round(float(series.numerator[day]))
     return Finding(
         id=rule.id,
@@ -169,7 +173,7 @@ def threshold_finding(
         severity=rule.severity,
         rule=rule.id,
         metric=rule.metric,
-        message=f"{name} was {shown}, {side} the limit of {limit}",
+        message=message,
         since=moment(day, 0),
         rows=rows if is_share else None,
         share=round(value, 6) if is_share else None,

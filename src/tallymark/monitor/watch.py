@@ -212,7 +212,7 @@ class Watch:
                     found.append(one)
             elif rule.method == "deterministic" and rule.id not in _FACTS:
                 one = threshold_finding(rule, self._tables, day, self._moment)
-                if one is not None:
+                if one is not None and not _told_by_gate(one, gate):
                     found.append(dataclasses.replace(one, since=_continued(one, before)))
         worst: dict[str, Finding] = {}
         for one in found:  # of several limits of one metric the gravest speaks
