@@ -110,28 +110,16 @@ class Finding:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
+class Incident(Finding):
     """Findings of one cause, open from ``since`` until the cause is gone.
 
-    Has every key of a :class:`Finding`, plus its state, the findings it groups and, where it
-    can be stated, the money at risk with its formula.
+    Attributes:
+        state: ``open``; acknowledged or resolved by a person later.
+        findings: The ids of the findings it groups.
+        money_at_risk: What is at stake in the shop's currency, where it can be stated.
+        money_formula: How that amount is made.
     """
 
-    id: str
-    layer: Layer
-    severity: Severity
-    message: str
-    since: str
-    rule: str | None = None
-    metric: str | None = None
-    date: str | None = None
-    delivery: str | None = None
-    rows: int | None = None
-    share: float | None = None
-    evidence: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    fix: str = ""
-    owner: str | None = None
-    query: str | None = None
     state: str = "open"
     findings: Sequence[str] = ()
     money_at_risk: Decimal | None = None
