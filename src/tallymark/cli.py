@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -17,14 +18,47 @@ from tallymark.errors import TallymarkError
 
 if TYPE_CHECKING:
     from tallymark.project import Project
-    from tallymark.results import Status
+    from tallymark.results import RunResult, Status
 
 __all__ = ["cli", "main"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-DAY = click.DateTime(formats=["%Y-%m-%d"])
+MEMORY = re.compile(r"\d+(\.\d+)?\s?(MB|GB|MiB|GiB)")
+STOPPED = 130  # as shells say it of a program that was interrupted
 FAIL_ON = ("error", "warn", "never")
 STAGES = ("monitor", "report")
+
+
+class _Day(click.ParamType[dt.date]):
+    """A day, written as 2026-01-31."""
+
+    name = "day"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dt.date:
+        """The day, or a usage error that says how to write one."""
+        if isinstance(value, dt.date):
+            return value
+        try:
+            return dt.datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 -- a day has none
+        except ValueError:
+            self.fail(f"{value!r} is no day; write it as 2026-01-31", param, ctx)
+
+
+class _Memory(click.ParamType[str]):
+    """An amount of memory, written as 500MB or 2GB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The amount as it was written, or a usage error that says how to write one."""
+        if not MEMORY.fullmatch(str(value)):
+            self.fail(f"{value!r} is no amount of memory; write it as 500MB or 2GB", param, ctx)
+        return str(value)
+
+
+DAY = _Day()
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
@@ -34,11 +68,20 @@ def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     return click.option(*names, envvar=variable, show_envvar=False, **settings)
 
 
-def _common(command: Command) -> Command:
+def _talk(command: Command) -> Command:
     """What every command takes."""
     for decorate in (
         _option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         _option("--quiet", "-q", is_flag=True, help="Print nothing but data and errors."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def _common(command: Command) -> Command:
+    """What every command takes that works in a project."""
+    for decorate in (
+        _talk,
         _option("--config", type=click.Path(path_type=Path), help="Another tallymark.yml."),
         _option("--project", "home", type=click.Path(path_type=Path), help="Project folder."),
     ):
@@ -92,7 +135,9 @@ def _warehouse(command: Command) -> Command:
 
 
 def _engine(command: Command) -> Command:
-    command = _option("--memory-limit", help="Such as 500MB; DuckDB's default else.")(command)
+    command = _option(
+        "--memory-limit", type=_Memory(), help="Such as 500MB; DuckDB's default else."
+    )(command)
     return _option("--threads", type=click.IntRange(1, 256), help="Threads; one a core else.")(
         command
     )
@@ -227,7 +272,8 @@ def build(
     )  # fmt: skip
     from tallymark import terminal  # noqa: PLC0415
 
-    _say(project.build(full=full_refresh), terminal.built, as_json=as_json, quiet=quiet)
+    result = project.build(full=full_refresh)
+    _say(result, lambda one: terminal.built(one, project.checked), as_json=as_json, quiet=quiet)
 
 
 @cli.command()
@@ -242,18 +288,15 @@ def build(
 @_common
 def monitor(
     *,
-    warehouse: Path | None, rules: Path | None, output: Path | None, date: dt.datetime | None,
-    expected: dt.datetime | None, fail_on: str, home: Path | None, config: Path | None,
+    warehouse: Path | None, rules: Path | None, output: Path | None, date: dt.date | None,
+    expected: dt.date | None, fail_on: str, home: Path | None, config: Path | None,
     quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """The watch: health, quality and business of one day."""
     project = _open(home, config, quiet=quiet, warehouse=warehouse, reports=output, rules=rules)
     from tallymark import terminal  # noqa: PLC0415
 
-    result = project.monitor(
-        date=date.date() if date else None,
-        expected_run_date=expected.date() if expected else None,
-    )
+    result = project.monitor(date=date, expected_run_date=expected)
     _say(result, terminal.monitored, as_json=as_json, quiet=quiet)
     _exit(result.status, fail_on)
 
@@ -265,14 +308,14 @@ def monitor(
 @_common
 def report(
     *,
-    warehouse: Path | None, output: Path | None, date: dt.datetime | None, home: Path | None,
+    warehouse: Path | None, output: Path | None, date: dt.date | None, home: Path | None,
     config: Path | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """The brief: a one-page executive summary as PDF."""
     project = _open(home, config, quiet=quiet, warehouse=warehouse, reports=output)
     from tallymark import terminal  # noqa: PLC0415
 
-    result = project.report(date=date.date() if date else None)
+    result = project.report(date=date)
     _say(result, terminal.reported, as_json=as_json, quiet=quiet)
 
 
@@ -300,21 +343,25 @@ def run(
 
     result = project.run(skip=frozenset(skip), full=full_refresh)
     _say(result, terminal.ran, as_json=as_json, quiet=quiet)
-    _exit(result.monitor[-1].status if result.monitor else result.check.status, fail_on)
+    _exit(_open_status(result), fail_on)
+
+
+def _open_status(result: RunResult) -> Status:
+    """The status of the latest day; RED while a delivery of an earlier one could not be read."""
+    from tallymark.results import Status, refused  # noqa: PLC0415
+
+    if not result.monitor:
+        return result.check.status
+    return Status.RED if refused(result.check) else result.monitor[-1].status
 
 
 @cli.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @_option("--from", "source", required=True, help="Deliveries to learn from: 'events/*.csv'.")
 @_option("--force", is_flag=True, help="Replace files that are there.")
-@_common
-def init(
-    *,
-    directory: Path, source: str, force: bool, home: Path | None, config: Path | None,
-    quiet: bool, as_json: bool,
-) -> None:  # fmt: skip
+@_talk
+def init(*, directory: Path, source: str, force: bool, quiet: bool, as_json: bool) -> None:
     """Write a commented project for your own deliveries into DIRECTORY."""
-    del home, config
     from tallymark import terminal  # noqa: PLC0415
     from tallymark.check.infer import write_project  # noqa: PLC0415
 
@@ -325,16 +372,16 @@ def init(
 @cli.group(invoke_without_command=True, cls=_Group)
 @_option("--output", "output", type=click.Path(path_type=Path), default=Path("demo-shop"),
          show_default=True, help="Folder of the made shop.")  # fmt: skip
+@_talk
 @click.pass_context
-def demo(ctx: click.Context, output: Path) -> None:
+def demo(ctx: click.Context, *, output: Path, quiet: bool, as_json: bool) -> None:
     """Make a four-week shop with faults in it, run everything, and show what was found."""
     if ctx.invoked_subcommand is None:
         from tallymark import terminal  # noqa: PLC0415
         from tallymark.project import make_demo  # noqa: PLC0415
 
-        result = make_demo(output, progress=_progress(quiet=False))
-        _finish(quiet=False)
-        terminal.ran(result)
+        result = make_demo(output, progress=_progress(quiet=quiet))
+        _say(result, terminal.ran, as_json=as_json, quiet=quiet)
 
 
 @demo.command("make")
@@ -348,46 +395,85 @@ def demo(ctx: click.Context, output: Path) -> None:
          help="NAME@DAY[..DAY][:key=value,...]; may be given several times.")  # fmt: skip
 @_option("--format", "fmt", type=click.Choice(["csv", "parquet"]), default="csv",
          show_default=True, help="Format of the deliveries.")  # fmt: skip
-@_common
+@_talk
 def demo_make(
     *,
-    directory: Path, days: int, events_per_day: int, seed: int, start: dt.datetime,
-    incidents: tuple[str, ...], fmt: str, home: Path | None, config: Path | None, quiet: bool,
-    as_json: bool,
+    directory: Path, days: int, events_per_day: int, seed: int, start: dt.date,
+    incidents: tuple[str, ...], fmt: str, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Simulate a shop into DIRECTORY: deliveries in raw/, the truth in truth/."""
-    del home, config
     from tallymark import terminal  # noqa: PLC0415
     from tallymark.demo.shop import make_shop  # noqa: PLC0415 -- loads numpy
 
     truth = make_shop(
         directory, days=days, events_per_day=events_per_day, seed=seed, incidents=incidents,
-        fmt="parquet" if fmt == "parquet" else "csv", start=start.date(),
+        fmt="parquet" if fmt == "parquet" else "csv", start=start,
     )  # fmt: skip
     _say(truth, terminal.made, as_json=as_json, quiet=quiet)
+
+
+def _complain(text: str) -> None:
+    """A sentence to stderr; names from outside may hold what a terminal would act on."""
+    _finish(quiet=False)
+    shown = "".join(one if one.isprintable() or one == "\n" else " " for one in text)
+    click.echo(f"tallymark: {shown}", err=True)
+
+
+def _misused(error: click.ClickException) -> None:
+    """What click says of a wrong command line, in the form of every other error."""
+    context = getattr(error, "ctx", None)
+    if context is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    _complain(f"{error.format_message()}\n  fix: see `{context.command_path} --help`")
+
+
+def _unwritable(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{where}{error.strerror or error}\n"
+        "  fix: see to that file or folder, or choose another with --output"
+    )
+
+
+def _run() -> int:
+    """Run the command line; returns the exit code. What went wrong is said in a sentence."""
+    try:
+        return int(cli(prog_name="tallymark", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        _misused(error)
+    except click.Abort:
+        _complain("stopped; run again to go on")
+        return STOPPED
+    except TallymarkError as error:
+        _complain(str(error))
+    except BrokenPipeError:
+        # Whoever read the output wants no more of it; the interpreter must not flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if os.environ.get("TALLYMARK_DEBUG"):
+            traceback.print_exc()
+        _complain(_unwritable(error))
+    except Exception as error:  # noqa: BLE001 -- the last resort: say it, do not throw it at users
+        if os.environ.get("TALLYMARK_DEBUG"):
+            traceback.print_exc()
+        first = (str(error).splitlines() or [""])[0]
+        _complain(
+            f"internal error: {type(error).__name__}: {first}\n"
+            "  fix: please report this; TALLYMARK_DEBUG=1 shows where it happened"
+        )
+    return 2
 
 
 def main() -> None:
     """Run the command line. An error is one or two lines and exit code 2, never a traceback."""
     # A run is short and makes few cycles; looking for them all the time costs 3 % of it.
     gc.set_threshold(200_000, 20, 20)
-    try:
-        cli()
-    except TallymarkError as error:
-        _finish(quiet=False)
-        click.echo(f"tallymark: {error}", err=True)
-        raise SystemExit(2) from None
-    except Exception as error:  # noqa: BLE001 -- the last resort: say it, do not throw it at users
-        _finish(quiet=False)
-        if os.environ.get("TALLYMARK_DEBUG"):
-            traceback.print_exc()
-        first = (str(error).splitlines() or [""])[0]
-        click.echo(
-            f"tallymark: internal error: {type(error).__name__}: {first}\n"
-            "  fix: please report this; TALLYMARK_DEBUG=1 shows where it happened",
-            err=True,
-        )
-        raise SystemExit(2) from None
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+    raise SystemExit(_run())
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import enum
 import hashlib
 import importlib.resources
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -38,6 +39,7 @@ __all__ = [
     "Shop",
     "fingerprint",
     "load",
+    "place",
     "shipped",
 ]
 
@@ -311,6 +313,13 @@ def _refuse_twice(ids: list[str]) -> None:
 # ---------------------------------------------------------------- reading
 
 Model = TypeVar("Model", bound=_Strict)
+# What is wrong, where the validator says it for programmers.
+_PLAIN = {
+    "missing": "is required",
+    "model_type": "keys and values are needed here, such as `name: value`",
+    "tuple_type": "a list is needed here, such as [one, two]",
+    "string_type": "a text is needed here; quote it if it looks like something else",
+}
 
 
 def shipped(name: str) -> str:
@@ -357,7 +366,11 @@ def _parse(model: type[Model], text: str, name: str) -> Model:
             fix="check indentation, quotes and colons near there",
         ) from error
     except (YAMLError, ValueError) as error:
-        raise ConfigError(f"is not YAML: {error}", where=name) from error
+        said = (str(error).splitlines() or ["unreadable"])[0]
+        at = getattr(error, "position", None)  # where a character stands that YAML forbids
+        before = text[:at].split("\n") if isinstance(at, int) else []
+        place = f":{len(before)}:{len(before[-1]) + 1}" if before else ""
+        raise ConfigError(f"is not YAML: {said}", where=f"{name}{place}") from error
     try:
         return model.model_validate(_unround(tree if tree is not None else {}))
     except ValidationError as error:
@@ -377,11 +390,28 @@ def _unround(node: Any) -> Any:
     return str(node)
 
 
-def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: str) -> ConfigError:
-    first = error.errors()[0]
+def place(path: Path, *steps: int | str) -> str:
+    """Where something stands in a YAML file, as file:line:column; the file alone if it is gone.
+
+    Args:
+        path: The file, which has been read before.
+        steps: The keys and places in lists that lead to it.
+    """
+    from ruamel.yaml import YAML  # noqa: PLC0415 -- only an error needs it
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    try:
+        tree = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, YAMLError):
+        return str(path)
+    return "{}:{}:{}".format(path, *_position(tree, steps))
+
+
+def _position(tree: Any, steps: Sequence[int | str]) -> tuple[int, int]:
+    """Line and column, from 1, of the last of some steps that can be found."""
     line, column = 1, 1
     node: Any = tree
-    for step in first["loc"]:
+    for step in steps:
         try:
             mark = node.lc
             position = mark.key(step) if isinstance(node, dict) else mark.item(step)
@@ -389,6 +419,13 @@ def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: st
             node = node[step]
         except (AttributeError, KeyError, IndexError, TypeError):
             break
+    return line, column
+
+
+def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: str) -> ConfigError:
+    # A key that is mistyped is missing too; the mistyped one says where.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    line, column = _position(tree, first["loc"])
     path = ".".join(str(step) for step in first["loc"])
     where = f"{name}:{line}:{column}"
     if first["type"] == "extra_forbidden":
@@ -397,7 +434,8 @@ def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: st
         close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
         fix = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
         return ConfigError(f"unknown key {word!r}", where=where, fix=fix)
-    message = first["msg"].removeprefix("Value error, ")
+    message = _PLAIN.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    message = message.replace("Input should be", "should be", 1)
     shown = "" if isinstance(first["input"], (dict, list, tuple)) else f" (got {first['input']!r})"
     return ConfigError(f"{path or 'the file'}: {message}{shown}", where=where)
 

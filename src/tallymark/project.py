@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallymark import __version__
-from tallymark.config import CheckRules, Config, Contract, MonitorRules, fingerprint, load
-from tallymark.errors import UsageError, WarehouseError
+from tallymark.config import CheckRules, Config, Contract, MonitorRules, fingerprint, load, place
+from tallymark.errors import ConfigError, UsageError, WarehouseError
 from tallymark.results import (
     BuildResult,
     CheckResult,
@@ -52,6 +52,9 @@ class Paths:
 class Project:
     """Opens configuration and engine, and calls the stages in order.
 
+    Attributes:
+        checked: What the gate said last, if it was asked.
+
     Example:
         >>> project = Project.open("shop")          # doctest: +SKIP
         >>> project.run().check.status              # doctest: +SKIP
@@ -61,6 +64,7 @@ class Project:
         self.config = config
         self.paths = paths
         self.progress: Progress = progress or (lambda _text: None)
+        self.checked: CheckResult | None = None
         self.contract = load(Contract, paths.contract, "contracts/events.yml")
 
     @classmethod
@@ -105,6 +109,7 @@ class Project:
         if changed:
             settings = settings.model_copy(update=changed)
         base = file.parent
+        _refuse_lost(settings, file)
         out = Path(output) if output is not None else folder
         report_folder = Path(reports) if reports is not None else out / "reports"
         return cls(
@@ -144,23 +149,26 @@ class Project:
     ) -> MonitorResult:
         """Judge one day (default: the latest) by what was known then; write its report."""
         warehouse = self._warehouse()
-        engine = self._open(warehouse)
-        try:
-            watch = self._watching(engine, self._monitor_rules())
-            day = date or _latest(watch.days(), expected_run_date, warehouse)
-            result = watch.judge(day, expected_run_date=expected_run_date)
-            self._write_day(result, self.paths.reports)
-            if date is None:
-                self._snapshot(engine, warehouse, result)
-            return result
-        finally:
-            engine.close()
+        with _reading(warehouse):
+            engine = self._open(warehouse)
+            try:
+                watch = self._watching(engine, self._monitor_rules())
+                day = date or _latest(watch.days(), expected_run_date, warehouse)
+                result = watch.judge(day, expected_run_date=expected_run_date)
+                self._write_day(result, self.paths.reports)
+                if date is None:
+                    self._snapshot(engine, warehouse, result)
+                return result
+            finally:
+                engine.close()
 
     def report(self, *, date: dt.date | None = None) -> ReportResult:
         """Write the executive summary of the days up to ``date`` (default: all)."""
         from tallymark.report.summary import write_report  # noqa: PLC0415
 
-        return write_report(self._warehouse(), self.paths.reports, config=self.config, date=date)
+        warehouse = self._warehouse()
+        with _reading(warehouse):
+            return write_report(warehouse, self.paths.reports, config=self.config, date=date)
 
     def run(self, *, skip: frozenset[str] = frozenset(), full: bool = False) -> RunResult:
         """All four stages: every new delivery and day in order, past findings."""
@@ -233,7 +241,7 @@ class Project:
                 threads=self.config.engine.threads or os.cpu_count() or 1,
                 progress=lambda entry: self.progress(f"checked {entry['delivery']}"),
             )
-        result = summarise(entries, rules, self.contract, judged)
+        result = self.checked = summarise(entries, rules, self.contract, judged)
         write_reports(result, self.paths.reports)
         return result, entries
 
@@ -291,7 +299,11 @@ class Project:
         from tallymark.monitor.watch import Watch  # noqa: PLC0415 -- only this stage needs it
 
         shop = self.config.shop
-        return Watch(engine, rules, timezone=shop.timezone, currency=shop.currency)
+        try:
+            return Watch(engine, rules, timezone=shop.timezone, currency=shop.currency)
+        except ConfigError as error:
+            error.where = error.where or str(self.paths.monitor_rules)
+            raise
 
     def _write_day(self, result: MonitorResult, folder: Path, *, only_json: bool = False) -> None:
         from tallymark.engine.warehouse import write_atomically  # noqa: PLC0415 -- loads DuckDB
@@ -315,6 +327,38 @@ class Project:
 
         place = snapshot(engine, warehouse, self.paths.quarantine, result.date, as_json(result))
         write_atomically(note, f"{place.as_posix()}\n")
+
+
+def _refuse_lost(settings: Config, file: Path) -> None:
+    """A file that the configuration names must be there; a default that is not is shipped."""
+    for key in ("contract", "check_rules", "monitor_rules"):
+        named = getattr(settings, key)
+        if key in settings.model_fields_set and not (file.parent / named).is_file():
+            raise ConfigError(
+                f"{key}: no such file: {named}",
+                where=place(file, key),
+                fix="mend the path, which is relative to this file, or leave the key out",
+            )
+
+
+@contextlib.contextmanager
+def _reading(warehouse: Warehouse) -> Iterator[None]:
+    """Say of a folder that holds other tables than a build exports that it cannot be read."""
+    import duckdb  # noqa: PLC0415 -- `--help` must not pay for it
+
+    try:
+        yield
+    except duckdb.Error as error:
+        if warehouse.catalog.is_file():
+            raise
+        raise WarehouseError(
+            f"these exports cannot be read: {str(error).splitlines()[0]}",
+            where=str(warehouse.root),
+            fix="take fct_sessions, fct_orders and fct_attribution as `tallymark build` wrote them",
+        ) from error
+    except WarehouseError as error:
+        error.where = error.where or str(warehouse.root)
+        raise
 
 
 def _asked_for(rules: str | Path | None) -> Path | None:
@@ -341,6 +385,7 @@ def _latest(days: list[dt.date], expected: dt.date | None, warehouse: Warehouse)
     )
 
 
+DEMO_DAYS = 28
 DEMO_INCIDENTS = (
     "order_id_collision@9",
     "column_renamed@15",
@@ -357,7 +402,7 @@ def make_demo(directory: Path, *, progress: Progress | None = None) -> RunResult
 
     say: Progress = progress or (lambda _text: None)
     say("making a shop of four weeks")
-    make_shop(directory, days=28, events_per_day=3500, seed=7, incidents=DEMO_INCIDENTS)
+    make_shop(directory, days=DEMO_DAYS, events_per_day=3500, seed=7, incidents=DEMO_INCIDENTS)
     project = Project.open(
         directory, source=str(directory / "raw"), output=directory, progress=progress
     )

@@ -32,6 +32,7 @@ __all__ = [
     "Status",
     "Verdict",
     "exit_code",
+    "refused",
     "status_of",
     "to_json",
 ]
@@ -214,6 +215,21 @@ def status_of(severities: Sequence[Severity]) -> Status:
     if Severity.P2 in severities:
         return Status.YELLOW
     return Status.GREEN
+
+
+def refused(check: CheckResult) -> list[DeliveryReport]:
+    """Deliveries of which nothing was read, on days that have nothing else: open errors.
+
+    They stay open, whatever came after them, until the day is delivered again.
+    """
+    there = {one.date for one in check.deliveries if one.date and one.rows_accepted}
+    return [
+        one
+        for one in check.deliveries
+        if one.verdict in {Verdict.STOP, Verdict.QUARANTINE}
+        and not one.rows_accepted
+        and one.date not in there
+    ]
 
 
 def exit_code(status: Status, fail_on: FailOn) -> int:

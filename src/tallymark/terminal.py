@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -16,31 +17,48 @@ from rich.text import Text
 from tallymark.results import (
     BuildResult,
     CheckResult,
+    DeliveryReport,
     Finding,
     Incident,
     MonitorResult,
     ReportResult,
     RunResult,
     Severity,
+    Status,
+    Verdict,
+    refused,
 )
 
 if TYPE_CHECKING:
     from tallymark.demo.shop import Truth
 
-__all__ = ["built", "checked", "initialised", "made", "monitored", "ran", "reported"]
+__all__ = ["built", "checked", "initialised", "made", "monitored", "plain", "ran", "reported"]
 
 WIDTH = 80
-SHOWN = 6
+SHOWN = 6  # findings; the reports have all
+LISTED = 40  # deliveries; of more, only those with something to say
 _COLOURS = {
     "GREEN": "bold green", "YELLOW": "bold yellow", "RED": "bold red",
     "P0": "bold red", "P1": "red", "P2": "yellow", "P3": "dim",
     "PASS": "green", "WARN": "yellow", "QUARANTINE": "red", "STOP": "bold red",
 }  # fmt: skip
+# Control characters, line and paragraph separators, changes of writing direction.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+_EXPLAINS = ". It explains "
+_NAMES = {"executive-summary.pdf": "brief"}
 
 
-def _console() -> Console:
-    probe = Console()
-    return Console(width=min(probe.width, WIDTH), highlight=False)
+# ---------------------------------------------------------------- words
+
+
+def plain(text: str) -> str:
+    """Text from data on one line, without what a terminal would act on or cannot encode."""
+    return _CONTROL.sub(" ", text).encode(errors="replace").decode()
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    """``1 delivery``, ``3,000 deliveries``."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def _when(since: str) -> str:
@@ -53,120 +71,233 @@ def _when(since: str) -> str:
     return day if (moment.hour, moment.minute) == (0, 0) else f"{day} {moment:%H:%M}"
 
 
+def _long_day(day: str) -> str:
+    moment = dt.date.fromisoformat(day)
+    return f"{moment:%A} {moment.day} {moment:%B %Y}"
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    """An amount with the sign of its currency where everybody knows it, else with its code."""
+    sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")
+    return f"{sign}{amount:,.2f}"
+
+
+def _readable(message: str) -> str:
+    """A message whose last sentence names other findings by their ids, with them in words."""
+    said, explains, ids = message.partition(_EXPLAINS)
+    words = [one.partition(":")[0].replace("_", " ") for one in ids.split(", ")]
+    return said + explains + ", ".join(dict.fromkeys(words))
+
+
 def _badge(word: str) -> str:
     return f"[{_COLOURS[word]}]{word}[/]"
 
 
-def _finding(console: Console, one: Finding | Incident, currency: str = "USD") -> None:
+def _near(path: Path) -> str:
+    """A path relative to here where that is shorter."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+# ---------------------------------------------------------------- pieces
+
+
+def _console() -> Console:
+    probe = Console()
+    return Console(width=min(probe.width, WIDTH), highlight=False)
+
+
+def _print(console: Console, what: RenderableType) -> None:
+    """Print a table without the blanks that fill its lines: people copy what they see."""
+    with console.capture() as printed:
+        console.print(what)
+    console.file.write(re.sub(r" +$", "", printed.get(), flags=re.MULTILINE))
+
+
+def _finding(console: Console, one: Finding, currency: str = "USD", where: str = "") -> None:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=4)
-    grid.add_column(ratio=1)
-    said = Text(one.message)
+    grid.add_column(ratio=1, overflow="fold")
+    said = Text(_readable(plain(one.message)))
     said.append(f"\nsince {_when(one.since)}", style="dim")
+    if where:
+        said.append(f" · {plain(where)}", style="dim")
     if isinstance(one, Incident) and one.money_at_risk:
         said.append(f" · {_money(Decimal(one.money_at_risk), currency)} at stake", style="bold")
     if one.fix:
-        said.append(f"\nfix: {one.fix}", style="cyan")
+        said.append(f"\nfix: {plain(one.fix)}", style="cyan")
     grid.add_row(f" {_badge(str(one.severity))}", said)
-    console.print(grid)
+    _print(console, grid)
 
 
-def _worst(found: Sequence[Finding]) -> list[Finding]:
-    """One finding an id: the earliest, the worst first."""
+def _found(console: Console, reports: Sequence[DeliveryReport]) -> None:
+    """One finding an id: the earliest, in how many deliveries, the worst first."""
     first: dict[str, Finding] = {}
-    for one in found:
-        first.setdefault(one.id, one)
-    return sorted(first.values(), key=lambda one: (one.severity, one.since, one.id))
+    times: dict[str, int] = {}
+    for report in reports:
+        for one in report.findings:
+            if one.severity is not Severity.P3:
+                first.setdefault(one.id, one)
+                times[one.id] = times.get(one.id, 0) + 1
+    worst = sorted(first.values(), key=lambda one: (one.severity, one.since, one.id))
+    for one in worst[:SHOWN]:
+        named = one.delivery or ""
+        where = "" if named and plain(named) in plain(one.message) else named
+        if times[one.id] > 1:
+            more = _count(times[one.id] - 1, "more delivery", "more deliveries")
+            where = f"{where} and {more}" if where else f"and in {more}"
+        _finding(console, one, where=where)
+    _and_more(console, len(worst) - SHOWN, "dq_report.md")
+
+
+def _incidents(console: Console, found: Sequence[Incident], currency: str = "USD") -> None:
+    for one in found[:SHOWN]:
+        _finding(console, one, currency)
+    _and_more(console, len(found) - SHOWN, "monitoring_report.md")
+
+
+def _and_more(console: Console, number: int, where: str) -> None:
+    if number > 0:
+        console.print(f"      [dim]and {number} more in {where}[/]")
+
+
+def _day(console: Console, status: Status, day: str, by: str = "") -> None:
+    console.print(
+        f"[{_COLOURS[str(status)]} reverse] {status} [/]  {_long_day(day)}{by}\n", soft_wrap=True
+    )
+
+
+def _headline(console: Console, result: MonitorResult) -> None:
+    """What can be said of a day on which nothing is wrong."""
+    if not result.incidents:
+        said = plain(result.headline).removeprefix(f"{result.status}: ")
+        _print(console, Text(f"{said[:1].upper()}{said[1:]}."))
+
+
+def _paths(paths: Mapping[str, Path]) -> None:
+    console = _console()
+    console.print("[dim]open[/]")
+    for name, path in paths.items():
+        console.print(f"  {name:<8} {escape(plain(_near(path)))}", soft_wrap=True)
+
+
+# ---------------------------------------------------------------- the stages
 
 
 def checked(result: CheckResult) -> None:
     """The gate's verdicts."""
     console = _console()
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("delivery", "verdict", "score", "rows", "quarantined", "P0", "P1", "P2"):
-        table.add_column(name, justify="left" if name in {"delivery", "verdict"} else "right")
-    for one in result.deliveries:
+    table.add_column("delivery", overflow="fold")
+    table.add_column("verdict")
+    for name in ("score", "rows", "quarantined", "P0", "P1", "P2"):
+        table.add_column(name, justify="right", no_wrap=True)
+    listed = list(result.deliveries)
+    if len(listed) > LISTED:
+        listed = [one for one in listed if one.verdict is not Verdict.PASS][-LISTED:]
+    for one in listed:
         counts = [
             str(sum(finding.severity == level for finding in one.findings) or "")
             for level in ("P0", "P1", "P2")
         ]
         table.add_row(
-            escape(one.delivery), _badge(str(one.verdict)), str(one.score),
+            escape(plain(one.delivery)), _badge(str(one.verdict)), str(one.score),
             f"{one.rows_read:,}", f"{one.rows_quarantined:,}", *counts,
         )  # fmt: skip
-    console.print(table)
+    _print(console, table)
+    _and_more(console, len(result.deliveries) - len(listed), "dq_report.md")
     console.print()
-    found = _worst([finding for report in result.deliveries for finding in report.findings])
-    for worst in [finding for finding in found if finding.severity is not Severity.P3][:SHOWN]:
-        _finding(console, worst)
-    console.print(f"Data quality: {_badge(str(result.status))}")
+    _found(console, result.deliveries)
+    console.print(f"Data quality: {_badge(str(result.status))}, {_read(result)}")
 
 
-def built(result: BuildResult) -> None:
-    """What was built."""
+def _read(result: CheckResult) -> str:
+    rows = sum(one.rows_read for one in result.deliveries)
+    out = sum(one.rows_quarantined for one in result.deliveries)
+    deliveries = _count(len(result.deliveries), "delivery", "deliveries")
+    return f"{_count(rows, 'row')} in {deliveries}, {out:,} quarantined"
+
+
+def built(result: BuildResult, gate: CheckResult | None = None) -> None:
+    """What was built, and what the gate said of what it was built from."""
     console = _console()
     done = "built" if result.rebuilt else "up to date"
-    console.print(f"Tables {done}: {result.reason}.")
+    console.print(f"Tables {done}: {escape(plain(result.reason))}.")
     for name, rows in result.tables.items():
-        console.print(f"  {name:<18}{rows:>12,}")
+        console.print(f"  {escape(plain(name)):<18}{rows:>12,}")
     console.print(
-        f"{result.counted_orders:,} counted orders, "
+        f"{_count(result.counted_orders, 'counted order')}, "
         f"{_money(result.counted_revenue, result.currency)}; "
         "every step reconciles to the cent."
     )
+    if gate is not None and gate.status is not Status.GREEN:
+        left = [plain(one.delivery) for one in refused(gate)]
+        console.print(f"Data quality: {_badge(str(gate.status))}, see dq_report.md")
+        if left:
+            named = ", ".join(left[:SHOWN]) + (", ..." if len(left) > SHOWN else "")
+            console.print(f"Nothing could be read of {escape(named)}.")
 
 
 def monitored(result: MonitorResult) -> None:
     """The judgement of a day."""
     console = _console()
-    console.print(f"{result.date}  {_badge(str(result.status))}  {escape(result.headline)}")
-    console.print()
-    for one in result.incidents[:SHOWN]:
-        _finding(console, one)
-    for note in result.notes[:3]:
-        console.print(f"[dim]{escape(note)}[/]")
+    _day(console, result.status, result.date)
+    _headline(console, result)
+    _incidents(console, result.incidents)
+    if result.notes:
+        console.print()
+    for note in result.notes:
+        _print(console, Text(plain(note), style="dim"))
 
 
 def reported(result: ReportResult) -> None:
     """The files of the brief."""
-    _paths({path.name: path for path in result.paths})
+    _paths({_NAMES.get(path.name, path.name): path for path in result.paths})
 
 
 def initialised(paths: Sequence[Path]) -> None:
     """The files of a new project and what to do next."""
     console = _console()
     for path in paths:
-        console.print(f"  wrote {escape(str(path))}", soft_wrap=True)
-    console.print(f"Next: tallymark run --project {escape(str(paths[0].parent))}", soft_wrap=True)
+        console.print(f"  wrote {escape(plain(str(path)))}", soft_wrap=True)
+    home = escape(plain(str(paths[0].parent)))
+    console.print(f"Next: tallymark run --project {home}", soft_wrap=True)
 
 
 def made(truth: Truth) -> None:
     """A simulated shop."""
     console = _console()
-    console.print(f"{len(truth.files)} deliveries in {escape(str(truth.directory / 'raw'))}")
+    raw = escape(plain(str(truth.directory / "raw")))
+    files = _count(len(truth.files), "delivery", "deliveries")
+    console.print(f"{files} in {raw}, the truth in {escape(plain(str(truth.path)))}",
+                  soft_wrap=True)  # fmt: skip
     for one in truth.incidents:
-        console.print(f"  planted {escape(str(one.kind))}", soft_wrap=True)
+        days = one.day if one.day == one.last_day else f"{one.day} to {one.last_day}"
+        console.print(
+            f"  planted {one.kind:<20} {days:<26}{_count(one.rows_touched, 'row')}", soft_wrap=True
+        )
 
 
 def ran(result: RunResult) -> None:
     """The morning summary: status, what broke and since when, the money, what to open."""
     console = _console()
     latest = result.monitor[-1] if result.monitor else None
+    left = [one for one in refused(result.check) if latest is None or one.date != latest.date]
     console.print()
-    status = latest.status if latest else result.check.status
-    if latest is not None:
-        console.print(
-            f"[{_COLOURS[str(status)]} reverse] {status} [/]  "
-            f"{_long_day(latest.date)}  [dim]by tallymark[/]"
-        )
-    console.print()
-    for one in (latest.incidents if latest else [])[:SHOWN]:
-        _finding(console, one, result.build.currency)
-    if latest is not None and len(latest.incidents) > SHOWN:
-        console.print(f"      [dim]and {len(latest.incidents) - SHOWN} more in the report[/]")
     if latest is None:
-        for finding in _worst([f for d in result.check.deliveries for f in d.findings])[:SHOWN]:
-            _finding(console, finding)
+        console.print(f"Data quality: {_badge(str(result.check.status))}")
+        if result.check.status is not Status.GREEN:
+            console.print()
+            _found(console, result.check.deliveries)
+    else:
+        status = Status.RED if left else latest.status
+        _day(console, status, latest.date, "  [dim]by tallymark[/]")
+        if not left:
+            _headline(console, latest)
+        _found(console, left)
+        _incidents(console, latest.incidents, result.build.currency)
     console.print()
     _amounts(console, result)
     console.print()
@@ -174,17 +305,13 @@ def ran(result: RunResult) -> None:
 
 
 def _amounts(console: Console, result: RunResult) -> None:
-    rows = sum(one.rows_read for one in result.check.deliveries)
-    out = sum(one.rows_quarantined for one in result.check.deliveries)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
+    grid.add_row("read", _read(result.check))
     grid.add_row(
-        "read", f"{rows:,} rows in {len(result.check.deliveries)} deliveries, {out:,} quarantined"
-    )
-    grid.add_row(
-        "built", f"{result.build.tables['fct_sessions']:,} sessions, "
-        f"{result.build.counted_orders:,} counted orders; reconciled to the cent",
+        "built", f"{_count(result.build.tables['fct_sessions'], 'session')}, "
+        f"{_count(result.build.counted_orders, 'counted order')}; reconciled to the cent",
     )  # fmt: skip
     counted = _money(result.build.counted_revenue, result.build.currency)
     grid.add_row("revenue", f"{counted} counted{_with_channel(result)}")
@@ -196,7 +323,7 @@ def _amounts(console: Console, result: RunResult) -> None:
             if name in colours
         )
         grid.add_row("days judged", counts)
-    console.print(grid)
+    _print(console, grid)
 
 
 def _with_channel(result: RunResult) -> str:
@@ -213,29 +340,3 @@ def _to_open(result: RunResult) -> Mapping[str, Path]:
         "tables": result.paths["warehouse"] / "tallymark.duckdb",
     }
     return {name: path for name, path in wanted.items() if path.is_file()}
-
-
-def _paths(paths: Mapping[str, Path]) -> None:
-    console = _console()
-    console.print("[dim]open[/]")
-    for name, path in paths.items():
-        console.print(f"  {name:<8} {escape(_near(path))}", soft_wrap=True)
-
-
-def _near(path: Path) -> str:
-    """A path relative to here where that is shorter."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def _long_day(day: str) -> str:
-    moment = dt.date.fromisoformat(day)
-    return f"{moment:%A} {moment.day} {moment:%B %Y}"
-
-
-def _money(amount: Decimal, currency: str) -> str:
-    """An amount with the sign of its currency where everybody knows it, else with its code."""
-    sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")
-    return f"{sign}{amount:,.2f}"

@@ -20,6 +20,7 @@ __all__ = ["write_project"]
 
 LOOKED_AT = 30  # files; evenly spread over what there is, the first and the last among them
 HOSTS_SHOWN = 5
+OWN = 0.005  # share of the sampled pages from which on a host is taken for the shop's own
 
 
 def write_project(directory: Path, source: str, *, force: bool = False) -> list[Path]:
@@ -78,8 +79,11 @@ def _values(heads: Sequence[tuple[Delivery, Head]], role: str) -> Counter[str]:
 
 
 def _quoted(text: str) -> str:
-    """A YAML double-quoted scalar on one line."""
-    return json.dumps(text)
+    """A YAML double-quoted scalar on one line; YAML, unlike JSON, knows no pairs of surrogates."""
+    return "".join(
+        one if one.isprintable() else f"\\U{ord(one):08x}"
+        for one in json.dumps(text, ensure_ascii=False)
+    )
 
 
 def _settings(directory: Path, source: str, heads: Sequence[tuple[Delivery, Head]]) -> str:
@@ -87,9 +91,14 @@ def _settings(directory: Path, source: str, heads: Sequence[tuple[Delivery, Head
     for url, count in _values(heads, "page_url").items():
         if (host := host_of(url)) is not None:
             hosts[host] += count
-    seen = ", ".join(f"{host} ({count})" for host, count in hosts.most_common(HOSTS_SHOWN))
+    seen = ", ".join(f"{_quoted(host)} {count}" for host, count in hosts.most_common(HOSTS_SHOWN))
     internal = sorted(host for host in hosts if internal_host(host))
-    own = [host for host, _ in hosts.most_common(HOSTS_SHOWN) if host not in internal]
+    # A page that somebody else shows, such as a translation, must not make its host the shop's.
+    own = [
+        host
+        for host, count in hosts.most_common(HOSTS_SHOWN)
+        if host not in internal and count >= OWN * hosts.total()
+    ]
     where = os.path.relpath(Path(source).absolute(), directory.absolute())
     return f"""# Tallymark's settings; every key is optional. `tallymark run` reads this file.
 version: 1
@@ -124,19 +133,23 @@ def _contract(heads: Sequence[tuple[Delivery, Head]]) -> str:
     mapped = map_columns(contract, head)
     lines = [
         "# What a delivery promises to be, as learned from your files.",
-        f"# Looked at {len(heads)} deliveries, {first.key} first.",
+        f"# Looked at {len(heads)} of the deliveries, {_quoted(first.key)} first.",
         'version: "1"',
         "",
         "# role: what Tallymark uses the column for. name: what the files call it.",
         "# aliases: other names that are fine too. A rename that nobody agreed to is a P0.",
+        f"# Columns of {_quoted(first.key)}: {', '.join(_quoted(one) for one in head.columns)}",
         "columns:",
     ]
+    likely = {one.column.role: one.delivered for one in mapped.renames if not one.adopted}
     later = _later_names(heads, contract, mapped)
     for column in contract.columns:
         name = mapped.roles.get(column.role)
         if name is None:
-            lines.append(f"  # no column of {first.key} plays the part of {column.role}")
+            lines.append(f"  # no column of {_quoted(first.key)} plays the part of {column.role}")
             name = column.name
+        if column.role in likely:
+            lines.append(f"  # {_quoted(likely[column.role])} may be it: name it here if it is")
         lines += [f"  # {note}" for note in later.get(column.role, ())]
         lines += [
             f"  - name: {_quoted(name)}",
@@ -166,10 +179,10 @@ def _later_names(
             if name != first.roles.get(role) and (role, name) not in told:
                 told.add((role, name))
                 note = (
-                    f"not in {delivery.key}"
+                    f"not in {_quoted(delivery.key)}"
                     if name is None
-                    else f"called {_quoted(name)} from {delivery.key} on: agree with aliases: "
-                    f"[{_quoted(name)}]"
+                    else f"called {_quoted(name)} from {_quoted(delivery.key)} on: agree with "
+                    f"aliases: [{_quoted(name)}]"
                 )
                 notes.setdefault(role, []).append(note)
     return notes

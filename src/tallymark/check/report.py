@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from pathlib import Path
@@ -26,13 +27,20 @@ def write_reports(result: CheckResult, folder: Path) -> list[Path]:
     """Write ``dq_report.{md,json,csv}``; the same result gives the same bytes."""
     texts = {
         "dq_report.md": markdown(result),
-        "dq_report.json": to_json(result),
+        "dq_report.json": _lasting(result),
         "dq_report.csv": as_csv(result),
     }
     for name, text in texts.items():
         # What UTF-8 cannot say, half a surrogate pair, is a question mark here.
         write_atomically(folder / name, text.encode(errors="replace"))
     return [folder / name for name in texts]
+
+
+def _lasting(result: CheckResult) -> str:
+    """The report as JSON, without how much of it is new: a second run writes the same bytes."""
+    fields = {one.name: getattr(result, one.name) for one in dataclasses.fields(result)}
+    del fields["judged_now"]
+    return to_json(fields)
 
 
 def _escaped(text: str) -> str:

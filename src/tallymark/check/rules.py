@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tallymark.check.facts import Facts
-from tallymark.config import CheckRule, CheckRules, Severity
+from tallymark.config import CheckRule, CheckRules, Severity, place
 from tallymark.errors import ConfigError
 from tallymark.ingest.landing_sql import Fault
 from tallymark.results import Finding, Layer
@@ -50,28 +51,34 @@ def _check(function: Check) -> Check:
 def refuse_unknown(rules: CheckRules, where: str) -> None:
     """Refuse a rule whose check does not exist, or that asks what its check does not do.
 
+    Args:
+        rules: The rules.
+        where: The file that they were read from.
+
     Raises:
         ConfigError: With the nearest known name, or what to leave out.
     """
     known = [*CHECKS, *FILE_CHECKS, *HISTORY_CHECKS]
-    for rule in rules.rules:
+    for number, rule in enumerate(rules.rules):
         if rule.check not in known:
             close = difflib.get_close_matches(rule.check, known, n=1, cutoff=0.5)
             fix = f"did you mean {close[0]!r}?" if close else f"known checks: {', '.join(known)}"
             raise ConfigError(
-                f"rule {rule.id!r}: unknown check {rule.check!r}", where=where, fix=fix
+                f"rule {rule.id!r}: unknown check {rule.check!r}",
+                where=place(Path(where), "rules", number, "check"),
+                fix=fix,
             )
         for key in ("column", "event", "expression"):
             if getattr(rule, key) is not None:
                 raise ConfigError(
                     f"rule {rule.id!r}: {rule.check} does nothing with {key!r}",
-                    where=where,
+                    where=place(Path(where), "rules", number, key),
                     fix="leave it out",
                 )
         if rule.action == "quarantine_rows" and rule.check not in ROW_CHECKS:
             raise ConfigError(
                 f"rule {rule.id!r}: {rule.check} cannot quarantine rows",
-                where=where,
+                where=place(Path(where), "rules", number, "action"),
                 fix=f"say action: warn; rows are kept out by {', '.join(ROW_CHECKS)}",
             )
 

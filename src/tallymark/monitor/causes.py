@@ -166,7 +166,12 @@ def _before(other_rank: int, rank: int, other: Finding, finding: Finding) -> boo
     if other_rank != rank:
         return other_rank < rank
     # the watch and the gate may both see the same hours missing: one incident
-    return rank == 0 and (other.severity, other.id) < (finding.severity, finding.id)
+    return rank == 0 and _told(other) < _told(finding)
+
+
+def _told(finding: Finding) -> tuple[Severity, bool, str]:
+    """Of findings on whole files the gravest goes first, and of those what is wrong with a file."""
+    return finding.severity, not kind_of(finding).startswith("file_"), finding.id
 
 
 def _still_explains(cause: Finding, finding: Finding) -> bool:

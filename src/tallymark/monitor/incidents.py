@@ -138,7 +138,7 @@ def _risk(
     kind = kind_of(root)
     first = max(0, day - _days_open(since, tables, day) + 1)
     days = np.arange(first, min(day, tables.size - 1) + 1)
-    if kind == "delivery_missing":
+    if any(kind_of(one) == "delivery_missing" for one in members):
         usual = _usual_revenue(tables, past)
         return _priced(usual, "mean daily revenue of the comparable days before", currency)
     if kind == "hours_missing":

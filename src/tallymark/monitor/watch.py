@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from tallymark.config import MonitorRule, MonitorRules
+from tallymark.config import MonitorRule, MonitorRules, load
 from tallymark.engine.base import Engine
 from tallymark.errors import ConfigError, UsageError
 from tallymark.monitor.causes import Causes
@@ -78,6 +79,7 @@ class Watch:
         for rule in rules.rules:
             _refuse_incomplete(rule)
         self._tables: Tables = read(engine)
+        _refuse_unknown(rules, {metric for metric, _ in self._tables.series})
         self._rules = rules
         self._active = [rule for rule in rules.rules if rule.enabled]
         self._claimed = frozenset(
@@ -348,10 +350,29 @@ def _refuse_incomplete(rule: MonitorRule) -> None:
                           fix="give it both, or a method: count, rate or money")  # fmt: skip
 
 
+def _refuse_unknown(rules: MonitorRules, there: set[str]) -> None:
+    """Refuse a rule about a metric that is neither in the warehouse nor in any shipped rule."""
+    asked = {rule.metric for rule in rules.rules if rule.metric is not None} - there
+    if not asked:
+        return
+    shipped = load(MonitorRules, None, "rules/monitor.yml")
+    known = sorted(there | {rule.metric for rule in shipped.rules if rule.metric is not None})
+    for rule in rules.rules:
+        if rule.metric is not None and rule.metric not in known:
+            close = difflib.get_close_matches(rule.metric, known, n=1, cutoff=0.5)
+            raise ConfigError(
+                f"rule {rule.id!r}: there is no metric {rule.metric!r}",
+                fix=f"did you mean {close[0]!r}?" if close else f"metrics: {', '.join(known)}",
+            )
+
+
 def _span(start: str, end: str, name: str) -> tuple[dt.date, dt.date, str]:
     try:
-        return dt.date.fromisoformat(start), dt.date.fromisoformat(end), name
+        first, last = dt.date.fromisoformat(start), dt.date.fromisoformat(end)
     except ValueError as error:
         raise ConfigError(
             f"promotion {name!r}: {error}", fix="write dates as 2025-07-01"
         ) from error
+    if last < first:
+        raise ConfigError(f"promotion {name!r} ends before it starts", fix="swap start and end")
+    return first, last, name

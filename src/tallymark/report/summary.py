@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tallymark import __version__
 from tallymark.config import Config
 from tallymark.engine.warehouse import Warehouse, write_atomically
-from tallymark.errors import TallymarkError
+from tallymark.errors import TallymarkError, UsageError
 from tallymark.report import charts
 from tallymark.report.advice import caveats, conclusion, headline, recommendations
 from tallymark.report.judgement import Judgement, Trouble, read
@@ -69,6 +69,7 @@ def write_report(
 
     Raises:
         WarehouseError: Nothing to read there.
+        UsageError: There is nothing up to ``date``.
         TallymarkError: The page cannot be set, or its font is not there.
     """
     engine = warehouse.open(memory_limit=config.engine.memory_limit, threads=config.engine.threads)
@@ -77,6 +78,10 @@ def write_report(
         judgement = read(warehouse, engine, through=date)
     finally:
         engine.close()
+    if date is not None and numbers.first is None:
+        raise UsageError(
+            f"there is nothing to report up to {date.isoformat()}", fix="ask for a later day"
+        )
     pdf = _render(_page(numbers, judgement, config), numbers.last or date or _EPOCH)
     path = output / FILE
     try:

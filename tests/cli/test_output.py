@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tallymark import terminal
+from tallymark.results import (
+    BuildResult,
+    CheckResult,
+    DeliveryReport,
+    Finding,
+    Incident,
+    Layer,
+    MonitorResult,
+    RunResult,
+    Severity,
+    Status,
+    Verdict,
+)
+from tests.cli.calling import Said, call, delivery
+
+WIDTH = 80
+ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
+COLOUR = re.compile(r"(^|;)(3[0-7]|9[0-7]|38)(;|$)")
+
+
+@pytest.fixture
+def here(tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with the shop's deliveries under ``raw``, so that paths are short."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw").symlink_to(shop / "raw")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("here")
+def test_json_is_all_there_is_on_standard_output() -> None:
+    """Every command prints one JSON document with ``--json``, and says nothing else."""
+    commands = [
+        ["check", "--input", "raw"],
+        ["run", "--input", "raw"],
+        ["build", "--input", "raw"],
+        ["monitor"],
+        ["report"],
+        ["init", "shop", "--from", "raw"],
+        ["demo", "make", "made", "--days", "2", "--events-per-day", "100"],
+    ]
+    found = {}
+    for words in commands:
+        said = call(*words, "--json")
+        assert said.err == ""
+        assert said.code in {0, 1}
+        assert said.out == json.dumps(said.data, indent=2, ensure_ascii=False) + "\n"
+        found[words[0]] = said.data
+    assert found["check"]["deliveries"][0]["delivery"] == "events_20260105.csv"
+    assert found["build"]["tables"]["fct_orders"] == 15
+    assert found["monitor"]["status"] == "RED"
+    assert found["report"]["paths"][0].endswith("reports/executive-summary.pdf")
+    assert set(found["run"]) == {"check", "build", "monitor", "report", "paths"}
+    assert found["init"][0] == "shop/tallymark.yml"
+    assert len(found["demo"]["files"]) == 2
+
+
+@pytest.mark.usefixtures("here")
+def test_an_error_leaves_standard_output_empty() -> None:
+    """With ``--json`` as without, an error is a sentence on standard error."""
+    said = call("run", "--input", "lost", "--json")
+    assert (said.code, said.out) == (2, "")
+
+
+def test_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demonstration finds what it planted, ends well, and tells it as JSON too."""
+    monkeypatch.setattr("tallymark.project.DEMO_INCIDENTS", ("column_renamed@3",))
+    monkeypatch.setattr("tallymark.project.DEMO_DAYS", 4)
+    said = call("demo", "--output", tmp_path / "demo")
+    assert (said.code, said.err) == (0, "")
+    assert "column client_id is missing; clientId matches it" in " ".join(said.out.split())
+    again = call("demo", "--output", tmp_path / "demo", "--json")
+    assert again.data["monitor"][-1]["status"] == "RED"
+    assert call("demo", "--output", tmp_path / "demo", "--quiet").out == ""
+
+
+@pytest.mark.usefixtures("here")
+def test_quiet_says_nothing_but_data_and_errors() -> None:
+    """``--quiet`` leaves the exit code, the files, the JSON and the errors."""
+    assert call("check", "--input", "raw", "--quiet") == Said(1, "", "")
+    assert Path("reports/dq_report.md").is_file()
+    assert call("check", "--input", "raw", "--quiet", "--json").data["status"] == "RED"
+    assert call("check", "--input", "lost", "-q").err.startswith("tallymark: lost: no such file")
+    assert call("init", "shop", "--from", "raw", "-q") == Said(0, "", "")
+
+
+# ---------------------------------------------------------------- width and colour
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("columns", [None, "80", "200"])
+def test_nothing_is_wider_than_80_columns(columns: str | None) -> None:
+    """However wide the terminal is, the summaries keep to 80 columns and end without blanks."""
+    variables = {} if columns is None else {"COLUMNS": columns}
+    for words in (
+        ["run", "--input", "raw"], ["check", "--input", "raw"], ["build", "--input", "raw"],
+        ["monitor"], ["report"], ["demo", "make", "made", "--days", "3", "--incident", "outage@2"],
+        ["init", f"shop{columns}", "--from", "raw"],
+    ):  # fmt: skip
+        for line in call(*words, **variables).out.splitlines():
+            assert len(line) <= WIDTH, line
+            assert line == line.rstrip(), words
+
+
+@pytest.mark.usefixtures("here")
+def test_a_narrow_terminal_cuts_nothing_off() -> None:
+    """On 50 columns the sentences break earlier and are all there."""
+    wide = call("monitor", "--warehouse", "warehouse", COLUMNS="80")
+    assert wide.code == 2
+    call("run", "--input", "raw")
+    wide, narrow = (call("monitor", COLUMNS=columns) for columns in ("80", "50"))
+    assert max(map(len, narrow.out.splitlines())) <= 50
+    assert narrow.out.split() == wide.out.split()
+
+
+def _on_a_terminal(here: Path, **variables: str) -> str:
+    """What a run writes to a real terminal, standard error included."""
+    words = [sys.executable, "-m", "tallymark.cli", "check", "--input", "raw"]
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    try:
+        process = subprocess.Popen(
+            words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=here,
+            env={**environment, "TERM": "xterm-256color", "COLUMNS": "80", **variables},
+        )  # fmt: skip
+        os.close(theirs)
+        text = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:
+                break
+            if not piece:
+                break
+            text += piece
+        process.wait()
+    finally:
+        os.close(ours)
+    return text.decode()
+
+
+def test_colour_and_progress_on_a_terminal_only(here: Path) -> None:
+    """A terminal gets colours and a line of progress; NO_COLOR takes the colours away."""
+    shown = _on_a_terminal(here)
+    assert any(COLOUR.search(code) for code in ESCAPE.findall(shown))
+    assert "\r\x1b[2Kchecked events_20260105.csv" in shown
+    plain = _on_a_terminal(here, NO_COLOR="1")
+    assert not any(COLOUR.search(code) for code in ESCAPE.findall(plain))
+    piped = call("check", "--input", "raw")
+    assert "\x1b" not in piped.out + piped.err
+    assert "checked events" not in piped.out + piped.err
+
+
+# ---------------------------------------------------------------- words
+
+
+def _finding(number: int = 1, **more: object) -> Finding:
+    given = {
+        "id": f"rule_{number}", "layer": Layer.QUALITY, "severity": Severity.P2,
+        "message": f"finding {number}", "since": "2031-05-05T07:00:00.000Z", **more,
+    }  # fmt: skip
+    return Finding(**given)  # type: ignore[arg-type]
+
+
+def _delivery(name: str = "events_20310505.csv", **more: object) -> DeliveryReport:
+    given = {
+        "delivery": name, "date": "2031-05-05", "version": "0", "verdict": Verdict.PASS,
+        "score": 100, "rows_read": 10, "rows_accepted": 10, "rows_quarantined": 0,
+        "rows_repeated": 0, "columns": (), "contract_version": "1", **more,
+    }  # fmt: skip
+    return DeliveryReport(**given)  # type: ignore[arg-type]
+
+
+def _check(*deliveries: DeliveryReport, status: Status = Status.GREEN) -> CheckResult:
+    return CheckResult(status=status, deliveries=deliveries, contract_version="1")
+
+
+def test_one_is_not_many(capsys: pytest.CaptureFixture[str]) -> None:
+    """One delivery, one row, one order: the words follow the number."""
+    terminal.checked(_check(_delivery(rows_read=1)))
+    built = BuildResult(
+        rebuilt=True, reason="why", tables={"fct_sessions": 1}, counted_orders=1,
+        counted_revenue=Decimal(5), reconciliation=(), currency="EUR",
+    )  # fmt: skip
+    terminal.built(built)
+    paths = {"reports": Path("reports"), "warehouse": Path("warehouse")}
+    terminal.ran(
+        RunResult(check=_check(_delivery()), build=built, monitor=(), report=None, paths=paths)
+    )
+    said = capsys.readouterr().out
+    assert "1 row in 1 delivery" in said
+    assert "1 counted order, €5.00" in said
+    assert "1 session, 1 counted order;" in said
+
+
+def test_a_year_of_deliveries_is_not_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of very many deliveries those with something to say are listed, and the rest counted."""
+    many = [_delivery(f"{number}.csv") for number in range(364)]
+    odd = _delivery("odd.csv", verdict=Verdict.WARN, findings=(_finding(),))
+    terminal.checked(_check(*many, odd, status=Status.YELLOW))
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) < 15
+    assert "odd.csv" in said
+    assert "and 364 more in dq_report.md" in said
+
+
+def test_many_findings_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Six are shown, the worst first; of the others it says how many and where they are."""
+    found = [_finding(number) for number in range(8)] + [_finding(9, severity=Severity.P0)]
+    terminal.checked(_check(_delivery(findings=tuple(found)), status=Status.RED))
+    said = capsys.readouterr().out
+    assert said.index("finding 9") < said.index("finding 0")
+    assert "and 3 more in dq_report.md" in said
+
+
+def test_a_good_day_is_told_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without incidents the headline of the day is what is said."""
+    day = MonitorResult(
+        date="2031-05-05", status=Status.GREEN, headline="GREEN: 5 sessions, $10 revenue",
+        findings=(), incidents=(), notes=("a note",),
+    )  # fmt: skip
+    terminal.monitored(day)
+    said = capsys.readouterr().out
+    assert said.split("\n")[0] == " GREEN   Monday 5 May 2031"
+    assert "\n5 sessions, $10 revenue.\n" in said
+    assert said.endswith("a note\n")
+
+
+def test_long_words_and_markup_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """What comes from data is neither markup nor a command to the terminal, and not cut off."""
+    hostile = f"[bold]{'x' * 200}[/bold]\x1b]0;title\x07\u202eend"
+    incident = Incident(
+        **{**dataclasses.asdict(_finding(message=hostile, fix=hostile)), "layer": Layer.QUALITY,
+           "severity": Severity.P0},
+        money_at_risk=Decimal("1234.5"),
+    )  # fmt: skip
+    day = MonitorResult(date="2031-05-05", status=Status.RED, headline=hostile, findings=(),
+                        incidents=(incident,), notes=(hostile,))  # fmt: skip
+    terminal.monitored(day)
+    terminal.checked(_check(_delivery(hostile, findings=(_finding(delivery=hostile),))))
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "\x07" not in said
+    assert "\u202e" not in said
+    assert max(map(len, said.splitlines())) <= WIDTH
+    squeezed = re.sub(r"\s", "", said)
+    assert squeezed.count(f"[bold]{'x' * 200}[/bold]") >= 4
+    assert "$1,234.50 at stake" in said
+
+
+def test_ids_of_findings_are_put_into_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """A message that names other findings by id is read out without underscores."""
+    terminal.checked(_check(_delivery(findings=(
+        _finding(message="it broke. It explains cart_rate, payload_coverage:purchase.a"),
+    ))))  # fmt: skip
+    assert "it broke. It explains cart rate, payload coverage\n" in capsys.readouterr().out
+
+
+def test_text_that_the_terminal_cannot_say(tmp_path: Path) -> None:
+    """Where standard output is no UTF-8, what it cannot say is a question mark."""
+    delivery(tmp_path / "raw" / "événements_20310505.csv")
+    words = [sys.executable, "-m", "tallymark.cli", "check", "--input", "raw"]
+    done = subprocess.run(words, capture_output=True, check=False, cwd=tmp_path,
+                          env={**os.environ, "PYTHONIOENCODING": "ascii"})  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"?v?nements_20310505.csv" in done.stdout
