@@ -153,11 +153,14 @@ class Project:
             engine = self._open(warehouse)
             try:
                 watch = self._watching(engine, self._monitor_rules())
-                day = date or _latest(watch.days(), expected_run_date, warehouse)
+                days = watch.days()
+                day = date or _latest(days, expected_run_date, warehouse)
                 result = watch.judge(day, expected_run_date=expected_run_date)
                 self._write_day(result, self.paths.reports)
                 if date is None:
                     self._snapshot(engine, warehouse, result)
+                    if day in days:
+                        self._remember(warehouse, result)
                 return result
             finally:
                 engine.close()
@@ -312,6 +315,14 @@ class Project:
         write_atomically(folder / "monitoring_report.json", as_json(result))
         if not only_json:
             write_atomically(folder / "monitoring_report.md", markdown(result))
+
+    def _remember(self, warehouse: Warehouse, result: MonitorResult) -> None:
+        """Leave the judgement for the brief, unless somebody writes just now or nobody may."""
+        from tallymark.monitor.report import as_json  # noqa: PLC0415 -- only this stage needs it
+
+        if warehouse.catalog.is_file():
+            with contextlib.suppress(WarehouseError), warehouse.hold("monitor"):
+                warehouse.record_judgement(result.date, as_json(result))
 
     def _snapshot(self, engine: DuckEngine, warehouse: Warehouse, result: MonitorResult) -> None:
         """On errors, keep the day's tables aside and say where; else take the note away."""

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tallymark.build import builder
+from tallymark.build.export import prepare_exports
+from tallymark.engine.duckdb import DuckEngine
 from tests.build.shop import HOUR, Event, Shop, order, view
 
 NOON = 12 * HOUR
@@ -128,3 +130,21 @@ def test_a_delivery_without_rows_is_a_build_without_rows(tmp_path: Path) -> None
     shop.build()
     assert shop.values("select count(*) from fct_sessions") == [0]
     assert shop.exports()["fct_orders"].startswith(b"order_id,transaction_id,client_id,")
+
+
+def test_rows_keep_their_order_where_a_text_must_be_quoted(tmp_path: Path) -> None:
+    """Several threads write several parts of a table; what quotes a text must not mix them."""
+    engine = DuckEngine(threads=2)
+    engine.execute("create table fct_orders as select 1 as ordered_at, 2 as order_id limit 0")
+    engine.execute(
+        "create table fct_attribution as select 1 as order_id, 2 as model, 3 as touch_number"
+    )
+    engine.execute(
+        "create table fct_sessions as select range as session_start, range as session_id, "
+        "if(range % 1000 = 0, '=1+1', 'google') as source from range(400000)"
+    )
+    presorted = frozenset({"fct_sessions"})
+    prepared = prepare_exports(engine, tmp_path, "csv", presorted=presorted)
+    found = [line.split(",") for line in prepared["fct_sessions.csv"].read_text().splitlines()[1:]]
+    assert [int(one[0]) for one in found] == list(range(400_000))
+    assert {one[2] for one in found} == {"'=1+1", "google"}

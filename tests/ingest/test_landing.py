@@ -13,7 +13,7 @@ from tallymark.engine.base import identifier, literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.header import read_head
 from tallymark.ingest.landing import delivery_base, land
-from tallymark.ingest.landing_sql import REJECTED, Fault, landed_view
+from tallymark.ingest.landing_sql import REJECTED, Fault, landed_view, usual_hosts
 from tests.ingest.making import (
     COLUMNS,
     CONTRACT,
@@ -417,3 +417,28 @@ def test_line_numbers_hold_in_a_large_file(tmp_path: Path) -> None:
     assert (landed.careful, off, landed.rows) == (None, [(0,)], 80_000)
     engine.close()
     assert landed_of(landed.path)[0]["client_id"] == "0"
+
+
+def test_a_usual_host_is_the_host_it_would_be_told_to_be(tmp_path: Path) -> None:
+    """The hosts that the head of a file shows are compared; near misses go the exact way."""
+    pages = {
+        "https://shop.example/": "shop.example",
+        "https://shop.example/a?b=https://other.example/": "shop.example",
+        "https://shop.example:8443/": "shop.example",
+        "https://shop.example.evil/": "shop.example.evil",
+        "https://shop.example": "shop.example",
+        "https://shop.example?a/": "shop.example",
+        "https://me:secret@shop.example/": "shop.example",
+        "https://a@b@shop.example:1/": "shop.example",
+        "https://SHOP.example/": "shop.example",
+        "HTTPS://Shop.Example/": "shop.example",
+        "https:///": None,
+        "https://:80/": None,
+        "https://other.example/@shop.example/": "other.example",
+    }
+    assert usual_hosts(list(pages))[0] == "shop.example"
+    assert usual_hosts([None, "", "shop.example", "https://Shop.example/"]) == []
+    rows = _many(tmp_path, "page_url", list(pages))
+    assert {row["page_url"]: row["page_host"] for row in rows} == pages
+    referred = _many(tmp_path, "referrer", list(pages))
+    assert {row["referrer"]: row["referrer_host"] for row in referred} == pages

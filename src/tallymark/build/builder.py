@@ -47,6 +47,8 @@ VIEWS = frozenset({"events", "fct_sessions", "fct_orders", "dim_clients"})
 PUBLISHED_VIEWS = ("events", "dim_clients")
 # By the model that makes them (its rows come sorted): a second sort would be waste.
 SORTED = {"fct_sessions": "int_session_facts"}
+# Large, read by models alone, and never by a view: gone once all models have run.
+SPENT = ("int_session_events", "int_sessions", "int_landings")
 _KNOWN = "known"
 
 
@@ -101,6 +103,7 @@ class Builder:
         self._keep_promises()
         facts = self._reconciled()
         self._validate()
+        self._let_go()
         presorted = frozenset(
             table
             for table, maker in SORTED.items()
@@ -349,6 +352,12 @@ class Builder:
                 )
 
     # ------------------------------------------------------------ results
+
+    def _let_go(self) -> None:
+        """Drop what nothing reads any more: writing needs the memory."""
+        self.engine.execute(f"drop schema if exists {_KNOWN} cascade")
+        for name in SPENT:
+            self.engine.execute(f"drop table if exists {identifier(name)}")
 
     def _write(self, table: str, order: str) -> Path:
         aside = self.warehouse.scratch / f"{table}.parquet"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tallymark.engine.base import identifier
@@ -45,17 +45,16 @@ def prepare_exports(
     """
     prepared = {}
     for table in EXPORTED if kind in KINDS else ():
-        picks = ", ".join(
-            _safe(name)
-            if kind == "csv" and sql_type == "VARCHAR" and name not in OURS
-            else identifier(name)
-            for name, sql_type in engine.columns(table)
-        )
+        columns = engine.columns(table)
+        texts = [name for name, kept in columns if kept == "VARCHAR" and name not in OURS]
+        risky = _risky(engine, table, texts) if kind == "csv" else frozenset()
+        picks = ", ".join(_safe(one) if one in risky else identifier(one) for one, _ in columns)
         order = "" if table in presorted else f" order by {ORDER[table]}"
-        path = scratch / f"{table}.{kind}"
+        # A name of its own: the table itself passes through the same folder as Parquet.
+        path = scratch / f"export-{table}.{kind}"
         options = _CSV if kind == "csv" else "format parquet"
         engine.write(f"select {picks} from {identifier(table)}{order}", path, options)
-        prepared[path.name] = path
+        prepared[f"{table}.{kind}"] = path
     return prepared
 
 
@@ -94,14 +93,27 @@ def _said(kind: str, state: str) -> str:
     return f"{kind} {state}\n"
 
 
-def _safe(name: str) -> str:
-    """A text column, quoted where a spreadsheet would run it.
-
-    The first character decides. Two comparisons let nearly every value pass before it is cut out.
-    """
+def _suspect(name: str) -> str:
+    """Whether a text may begin with a risky character: comparisons are cheap."""
     column = identifier(name)
-    first = f"substr({column}, 1, 1)"
-    suspect = f"({column} < '0' or ({column} >= '=' and {column} < 'A'))"
-    risky = f"{first} in ('=', '+', '-', '@', chr(9), chr(13), chr(10))"
+    controls, signs = f"{column} < ' '", f"({column} >= '+' and {column} < '.')"
+    return f"({controls} or {signs} or ({column} >= '=' and {column} < 'A'))"
+
+
+def _risky(engine: DuckEngine, table: str, names: Sequence[str]) -> frozenset[str]:
+    """Columns with a value that a spreadsheet may run; most have none, and go out as they are."""
+    if not names:
+        return frozenset()
+    tests = ", ".join(f"bool_or({_suspect(name)})" for name in names)
+    found = engine.rows(f"select {tests} from {identifier(table)}")[0]
+    return frozenset(name for name, yes in zip(names, found, strict=True) if yes)
+
+
+def _safe(name: str) -> str:
+    """A text column, quoted where a spreadsheet would run it: the first character decides."""
+    column = identifier(name)
+    # Never as a long IN list: DuckDB makes a join of it, and a join loses the order of the rows.
+    marks = ("'='", "'+'", "'-'", "'@'", "chr(9)", "chr(13)", "chr(10)")
+    risky = "(" + " or ".join(f"starts_with({column}, {mark})" for mark in marks) + ")"
     quoted = f"concat(chr(39), {column})"
-    return f"case when {suspect} and {risky} then {quoted} else {column} end as {column}"
+    return f"case when {_suspect(name)} and {risky} then {quoted} else {column} end as {column}"

@@ -102,8 +102,7 @@ _LANDED = (
     "int_sessions.session_start_ms, int_sessions.landing_seen, landed.page_url, "
     "landed.page_host, landed.referrer, landed.referrer_collected, dim_user_agents.agent_id "
     "from landed inner join int_sessions on landed.event_id = int_sessions.landing_event_id "
-    "left join dim_user_agents on landed.user_agent = dim_user_agents.user_agent "
-    "where {test}(coalesce(landed.page_url, ''), '?'))"
+    "left join dim_user_agents on landed.user_agent = dim_user_agents.user_agent)"
 )
 
 
@@ -114,15 +113,11 @@ def _landings(context: Context) -> None:
         "landing_event_id, client_id, session_start_ms, landing_seen, "
         f"{BARE_URL} as landing_page, page_host, referrer_collected, agent_id"
     )
-    # Pages without a query have no tags: they are left out of the work that finds them.
-    parts = " union all ".join(
-        landing_parts(_LANDED.format(test=test), kept, queried=queried)
-        for test, queried in (("contains", True), ("not contains", False))
-    )
     context.engine.execute(
         "create or replace table int_landings as "
         f"select *, cast(hash({keyed}) >> 1 as bigint) as traffic_key, "
-        f"coalesce(utm_source, utm_medium, utm_campaign) is not null as is_tagged from ({parts})"
+        "coalesce(utm_source, utm_medium, utm_campaign) is not null as is_tagged "
+        f"from ({landing_parts(_LANDED, kept)})"
     )
 
 

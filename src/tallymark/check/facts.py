@@ -23,6 +23,7 @@ __all__ = ["Facts", "OrderFacts", "chance_collisions", "measure"]
 
 _COUNTER = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 -- UTC throughout, as in the tables
+_FEW = 1000  # milliseconds with more than one event, to be spelled out in a query
 MAX_FIELDS = 200  # distinct payload keys worth following; a hostile payload may invent more
 
 
@@ -72,13 +73,13 @@ def measure(
     source = f"read_parquet({path_list([landed.path])})"
     sound = f"faults & {REJECTED.value} = 0"
     groups = engine.rows(
-        f"select faults, cast(event_date as varchar), count(*), min(event_ms), max(event_ms) "
+        "select faults, event_date, count(*), min(event_ms), max(event_ms) "
         f"from {source} group by all"
     )
     good = [row for row in groups if not row[0] & REJECTED]
     days: Counter[str] = Counter()
     for row in good:
-        days[row[1]] += row[2]
+        days[str(row[1])] += row[2]
     repeated = _repeated(engine, source, sound)
     purchases = engine.rows(
         f"select client_id, event_ms, payload from {source} "
@@ -104,15 +105,19 @@ def measure(
 def _repeated(engine: DuckEngine, source: str, sound: str) -> int:
     """How many rows repeat another one exactly; only rows of one millisecond are compared."""
     twins = engine.rows(
-        f"select event_ms from {source} where {sound} group by event_ms having count(*) > 1"
+        f"select distinct event_ms from (select event_ms from {source} where {sound} "
+        "group by event_ms, client_id having count(*) > 1)"
     )
     if not twins:
         return 0
+    # A short list of numbers lets the reader leave out all other rows before it unpacks them.
+    few = ", ".join(str(int(row[0])) for row in twins) if len(twins) <= _FEW else ""
+    there = few or "select unnest(cast(? as bigint[]))"
     found = engine.rows(
         f"select cast(coalesce(sum(n - 1), 0) as bigint) from (select count(*) as n from {source} "
-        f"where {sound} and event_ms in (select unnest(cast(? as bigint[]))) group by event_ms, "
-        "client_id, page_url, referrer, event_name, payload, user_agent having count(*) > 1)",
-        [[row[0] for row in twins]],
+        f"where {sound} and event_ms in ({there}) group by event_ms, client_id, page_url, "
+        "referrer, event_name, payload, user_agent having count(*) > 1)",
+        [] if few else [[row[0] for row in twins]],
     )
     return int(found[0][0])
 

@@ -21,12 +21,12 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.careful import MAX_LINE_BYTES, BadLine, rewrite
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.header import Head
-from tallymark.ingest.landing_sql import landing_sql
+from tallymark.ingest.landing_sql import landing_sql, usual_hosts
 from tallymark.ingest.unpack import Broken, unpack
 
 __all__ = ["Landed", "delivery_base", "land"]
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18  # what stays in a processor's cache is scanned twice as fast
 _OPTIONS = "format parquet, compression snappy, write_bloom_filter false"
 _QUOTING = (
     "quote = '\"', escape = '\"', strict_mode = true, auto_detect = false, "
@@ -173,6 +173,7 @@ class _Reading:
             self.delivery, values, self.contract, self.timezone, source=source, line=line,
             base=delivery_base(self.delivery.key),
             collected=self.mapping.get("referrer") is not None,
+            hosts=usual_hosts(self.head.sample.get(self.mapping.get("page_url") or "", ())),
         )  # fmt: skip
         return self.engine.write(sql, self.target, _OPTIONS)
 
@@ -232,12 +233,13 @@ def _scan(path: Path, head: Head) -> _Text:
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
             nul = nul or b"\0" in chunk
-            text = np.frombuffer(tail + chunk, np.uint8)
+            joined = tail + chunk
+            text = np.frombuffer(joined, np.uint8)
             found = np.flatnonzero(text == newline)
             found = found[found >= len(tail)]  # the others were counted with the chunk before
             lines += len(found)
             ends += int(np.count_nonzero(text[found[found >= before] - before] == delimiter))
-            tail = (tail + chunk)[-before:]
+            tail = joined[-before:]
         stream.seek(0)
         first = stream.readline().split(bytes([newline]))[0].rstrip(b"\r")
     if not tail.endswith(bytes([newline])):

@@ -46,7 +46,7 @@ select
         when previous_ms is null or event_ms - previous_ms > :gap_ms then event_ms
     end) over (
         partition by client_id
-        order by event_ms nulls first, place nulls first, line_number nulls first
-        rows between unbounded preceding and current row
+        order by event_ms nulls first
+        range between unbounded preceding and current row
     ) as session_start_ms
 from gaps
