@@ -25,6 +25,7 @@ __all__ = ["cli", "main"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 MEMORY = re.compile(r"\d+(\.\d+)?\s?(MB|GB|MiB|GiB)")
 STOPPED = 130  # as shells say it of a program that was interrupted
+INTERRUPTED = ("Query interrupted", "INTERRUPT Error")  # as DuckDB says it, in a query of its own
 FAIL_ON = ("error", "warn", "never")
 STAGES = ("monitor", "report")
 
@@ -200,7 +201,7 @@ def _progress(*, quiet: bool) -> Callable[[str], None]:
         return lambda _text: None
 
     def show(text: str) -> None:
-        click.echo(f"\r\x1b[2K{text[:76]}", nl=False, err=True)
+        click.echo(f"\r\x1b[2K{_printable(text)[:76]}", nl=False, err=True)
 
     return show
 
@@ -292,11 +293,15 @@ def monitor(
     expected: dt.date | None, fail_on: str, home: Path | None, config: Path | None,
     quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """The watch: health, quality and business of one day."""
+    """The watch: health, quality and business of one day.
+
+    A past day (`--date`) is written only where `--output` says.
+    """
     project = _open(home, config, quiet=quiet, warehouse=warehouse, reports=output, rules=rules)
     from tallymark import terminal  # noqa: PLC0415
 
-    result = project.monitor(date=date, expected_run_date=expected)
+    told = date is None or output is not None
+    result = project.monitor(date=date, expected_run_date=expected, write=told)
     _say(result, terminal.monitored, as_json=as_json, quiet=quiet)
     _exit(result.status, fail_on)
 
@@ -412,11 +417,15 @@ def demo_make(
     _say(truth, terminal.made, as_json=as_json, quiet=quiet)
 
 
+def _printable(text: str) -> str:
+    """Text without what a terminal would act on; names from outside may hold anything."""
+    return "".join(one if one.isprintable() or one == "\n" else " " for one in text)
+
+
 def _complain(text: str) -> None:
-    """A sentence to stderr; names from outside may hold what a terminal would act on."""
+    """A sentence to stderr."""
     _finish(quiet=False)
-    shown = "".join(one if one.isprintable() or one == "\n" else " " for one in text)
-    click.echo(f"tallymark: {shown}", err=True)
+    click.echo(f"tallymark: {_printable(text)}", err=True)
 
 
 def _misused(error: click.ClickException) -> None:
@@ -426,6 +435,11 @@ def _misused(error: click.ClickException) -> None:
         error.show()
         return
     _complain(f"{error.format_message()}\n  fix: see `{context.command_path} --help`")
+
+
+def _stopped() -> int:
+    _complain("stopped; run again to go on")
+    return STOPPED
 
 
 def _unwritable(error: OSError) -> str:
@@ -443,8 +457,7 @@ def _run() -> int:
     except click.ClickException as error:
         _misused(error)
     except click.Abort:
-        _complain("stopped; run again to go on")
-        return STOPPED
+        return _stopped()
     except TallymarkError as error:
         _complain(str(error))
     except BrokenPipeError:
@@ -455,6 +468,8 @@ def _run() -> int:
             traceback.print_exc()
         _complain(_unwritable(error))
     except Exception as error:  # noqa: BLE001 -- the last resort: say it, do not throw it at users
+        if str(error).startswith(INTERRUPTED):
+            return _stopped()
         if os.environ.get("TALLYMARK_DEBUG"):
             traceback.print_exc()
         first = (str(error).splitlines() or [""])[0]

@@ -104,10 +104,8 @@ class Project:
             raise UsageError("no such configuration file", where=str(file))
         if home is not None and not folder.is_dir():
             raise UsageError("no such project folder", where=str(folder))
-        settings = load(Config, file)
         changed = {name: value for name, value in overrides.items() if value is not None}
-        if changed:
-            settings = settings.model_copy(update=changed)
+        settings = load(Config, file).model_copy(update=changed)
         base = file.parent
         _refuse_lost(settings, file)
         out = Path(output) if output is not None else folder
@@ -145,9 +143,16 @@ class Project:
             return self._build(warehouse, entries, checked, full=full)
 
     def monitor(
-        self, *, date: dt.date | None = None, expected_run_date: dt.date | None = None
+        self,
+        *,
+        date: dt.date | None = None,
+        expected_run_date: dt.date | None = None,
+        write: bool = True,
     ) -> MonitorResult:
-        """Judge one day (default: the latest) by what was known then; write its report."""
+        """Judge one day (default: the latest) by what was known then; write its report.
+
+        With ``write`` false nothing is written: a look back must not replace today's report.
+        """
         warehouse = self._warehouse()
         with _reading(warehouse):
             engine = self._open(warehouse)
@@ -156,7 +161,8 @@ class Project:
                 days = watch.days()
                 day = date or _latest(days, expected_run_date, warehouse)
                 result = watch.judge(day, expected_run_date=expected_run_date)
-                self._write_day(result, self.paths.reports)
+                if write:
+                    self._write_day(result, self.paths.reports)
                 if date is None:
                     self._snapshot(engine, warehouse, result)
                     if day in days:

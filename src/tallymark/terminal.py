@@ -68,7 +68,7 @@ def _when(since: str) -> str:
     except ValueError:
         return since or "unknown"
     day = f"{moment.day} {moment:%b}"
-    return day if (moment.hour, moment.minute) == (0, 0) else f"{day} {moment:%H:%M}"
+    return day if moment.hour == 0 and moment.minute < MINUTES else f"{day} {moment:%H:%M}"
 
 
 def _long_day(day: str) -> str:
@@ -298,10 +298,35 @@ def ran(result: RunResult) -> None:
             _headline(console, latest)
         _found(console, left)
         _incidents(console, latest.incidents, result.build.currency)
+        _earlier(console, result.monitor)
     console.print()
     _amounts(console, result)
     console.print()
     _paths(_to_open(result))
+
+
+def _earlier(console: Console, days: Sequence[MonitorResult]) -> None:
+    """What broke on the days judged now and is over, a line each, the latest first."""
+    still = {one.id for one in days[-1].incidents}
+    over: dict[tuple[str, str], Incident] = {}
+    for day in days[:-1]:
+        for one in day.incidents:
+            if one.id not in still and one.severity is not Severity.P3:
+                over.setdefault((one.id, one.since), one)
+    if not over:
+        return
+    told = sorted(over.values(), key=lambda one: (one.since, one.id), reverse=True)
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=4)
+    grid.add_column(width=12, style="dim", no_wrap=True)
+    grid.add_column(width=max(20, console.width - 20), no_wrap=True, overflow="ellipsis")
+    for one in told[:SHOWN]:
+        message = Text(_readable(plain(one.message)))
+        grid.add_row(f" {_badge(str(one.severity))}", _when(one.since), message)
+    console.print()
+    more = f", the latest {SHOWN} of {len(told)}" if len(told) > SHOWN else ""
+    console.print(f"[dim]over by now{more}[/]")
+    _print(console, grid)
 
 
 def _amounts(console: Console, result: RunResult) -> None:

@@ -45,12 +45,16 @@ def call(*arguments: object, **variables: str) -> Said:
     """
     out, err = io.StringIO(), io.StringIO()
     words = ["tallymark", *map(str, arguments)]
-    with _set(sys, "argv", words), _environment(variables):
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                code = cli._run()
-            except SystemExit as ended:
-                code = int(ended.code or 0)
+    with (
+        _set(sys, "argv", words),
+        _environment(variables),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            code = cli._run()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
     said = Said(code, out.getvalue(), err.getvalue())
     assert code in {0, 1, 2}, said
     assert "Traceback" not in said.out + said.err

@@ -110,6 +110,7 @@ def test_a_mistake_is_refused_where_it_stands(
     assert said.startswith(f"{file}.yml{sentence}"), said
 
 
+SOUND = "    layer: health\n    method: count\n    metric: sessions\n"
 WATCH_MISTAKES = [
     ("    layer: helth\n", ":4:5: rules.0.layer: should be 'health', 'quality' or 'business'"),
     ("    layer: health\n    methd: count\n",
@@ -119,11 +120,10 @@ WATCH_MISTAKES = [
      ": rule 'one': there is no metric 'sesions'\n  fix: did you mean 'sessions'?"),
     ("    layer: health\n    metric: sessions\n",
      ": rule 'one' is deterministic but has no metric and threshold"),
-    ("    layer: health\n    method: count\n    metric: sessions\n"
-     "promotions: [{name: sale, start: '2031-05-09', end: '2031-05-02'}]\n",
+    (f"{SOUND}promotions: [{{name: sale, start: '2031-05-09', end: '2031-05-02'}}]\n",
      ": promotion 'sale' ends before it starts"),
-    ("    layer: health\n    method: count\n    metric: sessions\n"
-     "promotions: [{name: sale, start: 'soon', end: '2031-05-02'}]\n", ": promotion 'sale': "),
+    (f"{SOUND}promotions: [{{name: sale, start: 'soon', end: '2031-05-02'}}]\n",
+     ": promotion 'sale': "),
 ]  # fmt: skip
 
 
@@ -225,6 +225,7 @@ def test_an_incident_that_cannot_be_planted(incident: str, sentence: str, tmp_pa
 
 
 # ---------------------------------------------------------------- warehouses
+
 
 @pytest.mark.parametrize("command", ["monitor", "report"])
 @pytest.mark.parametrize("kind", ["missing", "empty", "a-file"])

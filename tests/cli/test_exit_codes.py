@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import click
+import duckdb
 import pytest
 
-from tallymark.cli import cli
+from tallymark.cli import _run, cli
+from tallymark.project import Project
 from tests.cli.calling import call, delivery, start
 
 FAIL_ON = ("error", "warn", "never")
@@ -163,9 +167,6 @@ def test_help_and_version() -> None:
 
 def test_a_reader_that_leaves_early(shop: Path, tmp_path: Path) -> None:
     """Output into a pipe that is closed ends without a word."""
-    import subprocess
-    import sys
-
     words = [sys.executable, "-m", "tallymark.cli", "check", "--json", "--input", str(shop / "raw"),
              "--output", str(tmp_path)]  # fmt: skip
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -174,3 +175,42 @@ def test_a_reader_that_leaves_early(shop: Path, tmp_path: Path) -> None:
         process.stdout.close()
         said = process.stderr.read()
     assert said == b""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyboardInterrupt(), RuntimeError("Query interrupted"), duckdb.InterruptException("INTERRUPT "
+     "Error: Interrupted!")],
+)  # fmt: skip
+def test_an_interrupt_is_no_error(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever stops a run is told that it stopped, and the code is the one that shells use."""
+
+    def interrupted(_self: Project) -> None:
+        raise error
+
+    monkeypatch.setattr(Project, "check", interrupted)
+    monkeypatch.setattr(sys, "argv", ["tallymark", "check"])
+    assert _run() == 130
+    said = capsys.readouterr()
+    assert (said.out, said.err.strip()) == ("", "tallymark: stopped; run again to go on")
+
+
+def test_what_nobody_foresaw_is_said_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fault of the program is one sentence as well; a variable shows where it happened."""
+
+    def broken(_self: Project) -> None:
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr(Project, "check", broken)
+    monkeypatch.setattr(sys, "argv", ["tallymark", "check"])
+    assert _run() == 2
+    said = capsys.readouterr().err
+    assert said.startswith("tallymark: internal error: ZeroDivisionError: by\n  fix: please report")
+    assert "Traceback" not in said
+    monkeypatch.setenv("TALLYMARK_DEBUG", "1")
+    assert _run() == 2
+    assert "Traceback" in capsys.readouterr().err

@@ -26,14 +26,12 @@ def transcript(folder: Path) -> str:
 
 
 def test_the_transcript_is_what_the_demo_prints(tmp_path: Path) -> None:
-    """The first screen of the README is the demo's last screen; README_TRANSCRIPT=write renews it."""
+    """The first screen of the README is the demo's; README_TRANSCRIPT=write renews it."""
     printed = transcript(tmp_path)
     text = README.read_text(encoding="utf-8")
     found = SHOWN.search(text)
     assert found is not None, "the README has no block for the demo"
     if os.environ.get("README_TRANSCRIPT") == "write":
-        README.write_text(
-            text[: found.start(2)] + printed + text[found.end(2) :], encoding="utf-8"
-        )
+        README.write_text(text[: found.start(2)] + printed + text[found.end(2) :], encoding="utf-8")
         return
     assert found[2] == printed
