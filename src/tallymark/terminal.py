@@ -36,6 +36,7 @@ __all__ = ["built", "checked", "initialised", "made", "monitored", "plain", "ran
 
 WIDTH = 80
 SHOWN = 6  # findings; the reports have all
+MINUTES = 5  # a day whose first event comes this late began at midnight all the same
 LISTED = 40  # deliveries; of more, only those with something to say
 _COLOURS = {
     "GREEN": "bold green", "YELLOW": "bold yellow", "RED": "bold red",
