@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -107,16 +108,14 @@ def _csv_head(text: str, *, bom: bool, whole: bool) -> Head:
     for _ in range(blank):
         lines.readline()
     reader = csv.reader(lines, delimiter=delimiter)
-    try:
+    # The careful reader will name a line that is no CSV; here the sample just ends before it.
+    with contextlib.suppress(csv.Error):
         for row in reader:
             if not rows:
                 header_lines = blank + reader.line_num
             rows.append(row)
             if len(rows) > SAMPLE_ROWS:
                 break
-    except csv.Error:
-        # The careful reader will name the bad line; here the sample just ends before it.
-        pass
     if not rows or header_lines - blank > _HEADER_LINES:
         # A quote that is never closed: take the line as it stands.
         header_lines = blank + 1
