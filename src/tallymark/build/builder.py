@@ -72,6 +72,7 @@ class Builder:
         self.program = program
         self.models = load_models(own_models)
         self.days: dict[str, str] = {}
+        self.run = ""  # the state a build is of, once it is known
         self.context = Context(engine=engine, config=config, contract=contract)
 
     def state(self, entries: Sequence[Mapping[str, Any]]) -> str:
@@ -96,6 +97,7 @@ class Builder:
         state = self.state(entries)
         if not full and self.warehouse.meta().get("state") == state:
             return self._restored(state)
+        self.run = state
         self._load(entries)
         self._run_models("main")
         if self._has_late_rows():
@@ -154,7 +156,7 @@ class Builder:
             "gap_ms": str(self.config.sessions.gap_minutes * MS_PER_MINUTE),
             "lookback_ms": str(self.config.attribution.lookback_days * MS_PER_DAY),
             "currency": literal(self.config.shop.currency),
-            "run": literal("current"),
+            "run": literal(self.run),
         }
 
     def _date_the_undated(
