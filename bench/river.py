@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=28)
     parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
-    tallymark = [sys.executable, "-m", "tallymark.cli"]
+    tallymark = [sys.executable, "-m", "tallymark"]
     with tempfile.TemporaryDirectory() as scratch:
         shop, out = Path(scratch, "shop"), Path(scratch, "out")
         make = ["demo", "make", str(shop), "--days", str(given.days), "--seed", "1", "--quiet"]

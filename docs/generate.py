@@ -27,7 +27,8 @@ from ruamel.yaml import YAML
 
 from tallymark import results
 from tallymark.cli import cli as command_line
-from tallymark.config import CheckRules, Config, Contract, MonitorRules, load
+from tallymark.config import CheckRules, Config, MonitorRules, load
+from tallymark.contract import Contract
 
 __all__ = ["import_law", "pages", "stale"]
 

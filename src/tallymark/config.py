@@ -25,18 +25,15 @@ __all__ = [
     "Attribution",
     "CheckRule",
     "CheckRules",
-    "Column",
     "Config",
-    "Contract",
     "Engine",
-    "EventNames",
     "MonitorRule",
     "MonitorRules",
-    "Payload",
     "Promotion",
     "Sessions",
     "Severity",
     "Shop",
+    "Strict",
     "fingerprint",
     "load",
     "place",
@@ -60,14 +57,16 @@ class Severity(enum.StrEnum):
         return self in {Severity.P0, Severity.P1}
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A part of a configuration file: frozen, and no key is let through unread."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 # ---------------------------------------------------------------- tallymark.yml
 
 
-class Shop(_Strict):
+class Shop(Strict):
     """Who the shop is and what counts as its own ground."""
 
     name: str = Field("Shop", description="Printed on the executive summary.")
@@ -94,7 +93,7 @@ class Shop(_Strict):
         return value
 
 
-class Sessions(_Strict):
+class Sessions(Strict):
     """How events become sessions."""
 
     gap_minutes: int = Field(
@@ -102,7 +101,7 @@ class Sessions(_Strict):
     )
 
 
-class Attribution(_Strict):
+class Attribution(Strict):
     """Which touches may take credit."""
 
     lookback_days: int = Field(
@@ -110,7 +109,7 @@ class Attribution(_Strict):
     )
 
 
-class Engine(_Strict):
+class Engine(Strict):
     """Limits of the embedded engine."""
 
     memory_limit: str | None = Field(
@@ -121,7 +120,7 @@ class Engine(_Strict):
     threads: int | None = Field(None, ge=1, le=256, description="One a core if not given.")
 
 
-class Config(_Strict):
+class Config(Strict):
     """``tallymark.yml``: all keys optional."""
 
     version: Literal[1] = Field(1, description="Of the form of this file.")
@@ -142,88 +141,12 @@ class Config(_Strict):
     engine: Engine = Field(Engine(), description="Limits of the embedded engine.")
 
 
-# ---------------------------------------------------------------- contracts/events.yml
-
-Role = Literal[
-    "client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent"
-]
-Kind = Literal["identifier", "url", "timestamp", "name", "json", "user_agent", "text"]
-
-
-class Column(_Strict):
-    """One column of a delivery: its name there, its role here, and the shape of its values."""
-
-    name: str
-    role: Role
-    kind: Kind
-    required: bool = True
-    aliases: tuple[str, ...] = ()
-    pattern: str | None = Field(None, description="RE2 pattern that filled values match.")
-    if_missing: Severity = Severity.P1
-    why: str = ""
-
-
-class Payload(_Strict):
-    """Where the payload of a purchase keeps what the tables need (keys of a JSON object)."""
-
-    transaction_id: str = "transaction_id"
-    revenue: str = "revenue"
-    currency: str = "currency"
-    email: str = "user_email"
-    items: str = "items"
-    item_id: str = "item_id"
-    item_name: str = "item_name"
-    quantity: str = "quantity"
-    item_price: str = "item_price"
-
-
-class EventNames(_Strict):
-    """Names under which each step of the shop's funnel arrives."""
-
-    page_view: tuple[str, ...] = ("page_viewed", "page_view")
-    add_to_cart: tuple[str, ...] = ("product_added_to_cart", "add_to_cart")
-    checkout_start: tuple[str, ...] = ("checkout_started", "begin_checkout")
-    purchase: tuple[str, ...] = ("checkout_completed", "purchase")
-    email: tuple[str, ...] = ("email_filled_on_popup", "email_submitted")
-
-
-class Contract(_Strict):
-    """What a delivery promises to be."""
-
-    version: str = "1"
-    columns: tuple[Column, ...]
-    events: EventNames = EventNames()
-    payload: Payload = Payload()
-
-    @field_validator("columns")
-    @classmethod
-    def _each_role_once(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-        names: tuple[tuple[str, list[str]], ...] = (
-            ("role", [str(c.role) for c in columns]),
-            ("name", [n for c in columns for n in (c.name, *c.aliases)]),
-        )
-        for what, values in names:
-            twice = sorted({value for value in values if values.count(value) > 1})
-            if twice:
-                msg = f"the {what} {twice[0]!r} is given twice"
-                raise ValueError(msg)
-        needed = {"client_id", "page_url", "timestamp", "event_name"} - {c.role for c in columns}
-        if needed:
-            msg = f"no column has the role {min(needed)!r}"
-            raise ValueError(msg)
-        return columns
-
-    def by_role(self, role: str) -> Column | None:
-        """The column that plays a role, or None."""
-        return next((column for column in self.columns if column.role == role), None)
-
-
 # ---------------------------------------------------------------- rules/check.yml
 
 Action = Literal["stop", "quarantine_delivery", "quarantine_rows", "warn"]
 
 
-class CheckRule(_Strict):
+class CheckRule(Strict):
     """One rule of the gate. ``check`` names what is computed; the rest says what follows."""
 
     id: str
@@ -240,7 +163,7 @@ class CheckRule(_Strict):
     enabled: bool = True
 
 
-class CheckRules(_Strict):
+class CheckRules(Strict):
     """``rules/check.yml``: the gate's rules, in order."""
 
     version: Literal[1] = 1
@@ -258,7 +181,7 @@ class CheckRules(_Strict):
 Direction = Literal["both", "down", "up"]
 
 
-class MonitorRule(_Strict):
+class MonitorRule(Strict):
     """One rule of the watch: a metric (and segments) judged against its own past."""
 
     id: str
@@ -278,7 +201,7 @@ class MonitorRule(_Strict):
     enabled: bool = True
 
 
-class Promotion(_Strict):
+class Promotion(Strict):
     """Days that are known to be different and must not set the baseline."""
 
     name: str
@@ -286,7 +209,7 @@ class Promotion(_Strict):
     end: str
 
 
-class MonitorRules(_Strict):
+class MonitorRules(Strict):
     """``rules/monitor.yml``: what is watched, and how many false alarms a year are accepted."""
 
     version: Literal[1] = 1
@@ -312,7 +235,7 @@ def _refuse_twice(ids: list[str]) -> None:
 
 # ---------------------------------------------------------------- reading
 
-Model = TypeVar("Model", bound=_Strict)
+Model = TypeVar("Model", bound=Strict)
 # What is wrong, where the validator says it for programmers.
 _PLAIN = {
     "missing": "is required",

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallymark import __version__
-from tallymark.config import CheckRules, Config, Contract, MonitorRules, fingerprint, load, place
+from tallymark.config import CheckRules, Config, MonitorRules, fingerprint, load, place
+from tallymark.contract import Contract
 from tallymark.errors import ConfigError, UsageError, WarehouseError
 from tallymark.results import (
     BuildResult,

@@ -9,7 +9,8 @@ from typing import Any
 
 from tallymark.check.gate import Gate, summarise
 from tallymark.check.quarantine import Quarantine
-from tallymark.config import CheckRules, Config, Contract, load
+from tallymark.config import CheckRules, Config, load
+from tallymark.contract import Contract
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Warehouse
 from tallymark.ingest.deliveries import Delivery, find_deliveries

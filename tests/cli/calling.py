@@ -69,7 +69,7 @@ def call(*arguments: object, **variables: str) -> Said:
 
 def start(*arguments: object, **settings: Any) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
-    words = [sys.executable, "-W", "error", "-m", "tallymark.cli", *map(str, arguments)]
+    words = [sys.executable, "-W", "error", "-m", "tallymark", *map(str, arguments)]
     return subprocess.run(words, capture_output=True, text=True, check=False, **settings)
 
 

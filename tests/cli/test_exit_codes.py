@@ -167,7 +167,7 @@ def test_help_and_version() -> None:
 
 def test_a_reader_that_leaves_early(shop: Path, tmp_path: Path) -> None:
     """Output into a pipe that is closed ends without a word."""
-    words = [sys.executable, "-m", "tallymark.cli", "check", "--json", "--input", str(shop / "raw"),
+    words = [sys.executable, "-m", "tallymark", "check", "--json", "--input", str(shop / "raw"),
              "--output", str(tmp_path)]  # fmt: skip
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

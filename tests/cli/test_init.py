@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tallymark.config import CheckRules, Config, Contract, MonitorRules, load
+from tallymark.config import CheckRules, Config, MonitorRules, load
+from tallymark.contract import Contract
 from tests.cli.calling import HEADER, call, contents, delivery
 
 

@@ -126,7 +126,7 @@ def test_a_narrow_terminal_cuts_nothing_off(ran: Path, tmp_path: Path) -> None:
 
 def _on_a_terminal(here: Path, **variables: str) -> str:
     """What a run writes to a real terminal, standard error included."""
-    words = [sys.executable, "-m", "tallymark.cli", "check", "--input", "raw"]
+    words = [sys.executable, "-m", "tallymark", "check", "--input", "raw"]
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     try:
@@ -270,7 +270,7 @@ def test_ids_of_findings_are_put_into_words(capsys: pytest.CaptureFixture[str]) 
 def test_text_that_the_terminal_cannot_say(tmp_path: Path) -> None:
     """Where standard output is no UTF-8, what it cannot say is a question mark."""
     delivery(tmp_path / "raw" / "événements_20310505.csv")
-    words = [sys.executable, "-m", "tallymark.cli", "check", "--input", "raw"]
+    words = [sys.executable, "-m", "tallymark", "check", "--input", "raw"]
     done = subprocess.run(words, capture_output=True, check=False, cwd=tmp_path,
                           env={**os.environ, "PYTHONIOENCODING": "ascii"})  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")

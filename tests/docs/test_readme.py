@@ -16,7 +16,7 @@ SHOWN = re.compile(r"(<!-- demo: .*? -->\n```text\n)(.*?)(```)", re.DOTALL)
 def transcript(folder: Path) -> str:
     """What `tallymark demo` prints on a terminal of 80 columns, without trailing space."""
     done = subprocess.run(
-        [sys.executable, "-m", "tallymark.cli", "demo"],
+        [sys.executable, "-m", "tallymark", "demo"],
         cwd=folder, capture_output=True, text=True, check=False,
         env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip

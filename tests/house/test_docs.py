@@ -15,7 +15,7 @@ import pytest
 from jsonschema.validators import validator_for
 from ruamel.yaml import YAML
 
-from tallymark import config
+from tallymark import config, contract
 from tallymark.cli import cli as command_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,10 +139,10 @@ def test_published_schemas_are_schemas(path: Path) -> None:
 def test_yaml_in_the_pages_is_accepted() -> None:
     """Settings shown in the how-to pages are read by the models that read them in a project."""
     page = (DOCS / "how-to" / "adopt-a-renamed-column.md").read_text(encoding="utf-8")
-    contract, settings = (YAML(typ="safe").load(body) for body in _fenced(page, "yaml"))
+    agreed, settings = (YAML(typ="safe").load(body) for body in _fenced(page, "yaml"))
     config.Config.model_validate(settings)
-    for column in contract["columns"]:
-        config.Column.model_validate(column)
+    for column in agreed["columns"]:
+        contract.Column.model_validate(column)
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=_name)

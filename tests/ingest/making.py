@@ -13,7 +13,8 @@ from typing import Any
 
 import zstandard
 
-from tallymark.config import Contract, load
+from tallymark.config import load
+from tallymark.contract import Contract
 from tallymark.engine.base import literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery, find_deliveries

@@ -8,7 +8,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallymark.config import Payload
+from tallymark.contract import Payload
 from tallymark.ingest.identity import Judged, Purchase, is_test, judge_orders, same_customer
 from tallymark.ingest.payloads import parse_order
 

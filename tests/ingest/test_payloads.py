@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallymark.config import Payload
+from tallymark.contract import Payload
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.identity import is_test
 from tallymark.ingest.payloads import Order, parse_order

@@ -15,7 +15,8 @@ import duckdb
 from tallymark.build.export import current_exports, place_exports, prepare_exports
 from tallymark.build.graph import Model, bound, load_models, ordered, reads
 from tallymark.build.steps import SOURCES, STEPS, Context, calendar
-from tallymark.config import Config, Contract, fingerprint
+from tallymark.config import Config, fingerprint
+from tallymark.contract import Contract
 from tallymark.engine.base import identifier, literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Publication, Warehouse

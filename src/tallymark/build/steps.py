@@ -18,7 +18,8 @@ from tallymark.classify.hosts import (
     load_payment_hosts,
     registrable_domain,
 )
-from tallymark.config import Config, Contract
+from tallymark.config import Config
+from tallymark.contract import Contract
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.identity import Judged, Purchase, is_test, judge_orders
 from tallymark.ingest.landing_sql import BARE_URL, landing_parts

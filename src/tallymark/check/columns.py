@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tallymark.config import Column, Contract
+from tallymark.contract import Column, Contract
 from tallymark.ingest.header import Head
 
 __all__ = ["Mapping_", "Rename", "map_columns", "name_likeness", "shape_likeness"]

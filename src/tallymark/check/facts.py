@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tallymark.check.columns import Mapping_
-from tallymark.config import Contract, Payload
+from tallymark.contract import Contract, Payload
 from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery

@@ -16,7 +16,8 @@ from tallymark.check.facts import Facts, measure
 from tallymark.check.history import history_findings
 from tallymark.check.quarantine import Quarantine
 from tallymark.check.rules import Hit, finding, judge
-from tallymark.config import Action, CheckRule, CheckRules, Config, Contract, Severity, fingerprint
+from tallymark.config import Action, CheckRule, CheckRules, Config, Severity, fingerprint
+from tallymark.contract import Contract
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Warehouse, file_digest
 from tallymark.errors import InputError

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tallymark.check.columns import Mapping_, map_columns
 from tallymark.classify.hosts import host_of, internal_host
-from tallymark.config import Contract, load, shipped
+from tallymark.config import load, shipped
+from tallymark.contract import Contract
 from tallymark.engine.warehouse import write_atomically
 from tallymark.errors import InputError, UsageError
 from tallymark.ingest.deliveries import Delivery, find_deliveries

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from tallymark.config import Contract
+from tallymark.contract import Contract
 from tallymark.engine.base import identifier, literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.careful import MAX_LINE_BYTES, BadLine, rewrite

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tallymark.classify.clicks import CLICK_IDS, PARTNERS
-from tallymark.config import Contract, EventNames
+from tallymark.contract import Contract, EventNames
 from tallymark.engine.base import literal, path_list
 from tallymark.ingest.deliveries import Delivery
 

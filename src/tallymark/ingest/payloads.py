@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tallymark.config import Payload
+from tallymark.contract import Payload
 
 __all__ = ["Item", "Order", "customer_of", "parse_order"]
 

@@ -1,0 +1,82 @@
+"""The command line: commands, exit codes, and nothing else. Data to stdout, talk to stderr."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import traceback
+
+import click
+
+from tallymark.cli import stages
+from tallymark.cli.options import cli, complain
+from tallymark.errors import TallymarkError
+
+__all__ = ["cli", "main", "stages"]
+
+STOPPED = 130  # as shells say it of a program that was interrupted
+INTERRUPTED = ("Query interrupted", "INTERRUPT Error")  # as DuckDB says it, in a query of its own
+
+
+def _misused(error: click.ClickException) -> None:
+    """What click says of a wrong command line, in the form of every other error."""
+    context = getattr(error, "ctx", None)
+    if context is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    complain(f"{error.format_message()}\n  fix: see `{context.command_path} --help`")
+
+
+def _stopped() -> int:
+    complain("stopped; run again to go on")
+    return STOPPED
+
+
+def _unwritable(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{where}{error.strerror or error}\n"
+        "  fix: see to that file or folder, or choose another with --output"
+    )
+
+
+def _run() -> int:
+    """Run the command line; returns the exit code. What went wrong is said in a sentence."""
+    try:
+        return int(cli(prog_name="tallymark", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        _misused(error)
+    except click.Abort:
+        return _stopped()
+    except TallymarkError as error:
+        complain(str(error))
+    except BrokenPipeError:
+        # Whoever read the output wants no more of it; the interpreter must not flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if os.environ.get("TALLYMARK_DEBUG"):
+            traceback.print_exc()
+        complain(_unwritable(error))
+    except Exception as error:  # noqa: BLE001 -- the last resort: say it, do not throw it at users
+        if str(error).startswith(INTERRUPTED):
+            return _stopped()
+        if os.environ.get("TALLYMARK_DEBUG"):
+            traceback.print_exc()
+        first = (str(error).splitlines() or [""])[0]
+        complain(
+            f"internal error: {type(error).__name__}: {first}\n"
+            "  fix: please report this; TALLYMARK_DEBUG=1 shows where it happened"
+        )
+    return 2
+
+
+def main() -> None:
+    """Run the command line. An error is one or two lines and exit code 2, never a traceback."""
+    # A run is short and makes few cycles; looking for them all the time costs 3 % of it.
+    gc.set_threshold(200_000, 20, 20)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+    raise SystemExit(_run())

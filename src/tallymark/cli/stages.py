@@ -1,0 +1,226 @@
+"""The four stages, all of them as one run, and the ways to begin."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tallymark.cli.options import (
+    DAY,
+    Group,
+    cli,
+    common,
+    deliveries,
+    engine_limits,
+    exit_with,
+    fail_on_option,
+    open_project,
+    option,
+    output_to,
+    progress,
+    rules_of,
+    say,
+    talk,
+    warehouse_at,
+)
+
+if TYPE_CHECKING:
+    from tallymark.results import RunResult, Status
+
+__all__: list[str] = []
+
+STAGES = ("monitor", "report")
+
+
+@cli.command()
+@deliveries
+@rules_of("gate")
+@output_to("Folder of the reports (default: reports).")
+@fail_on_option
+@engine_limits
+@common
+def check(
+    *,
+    source: str | None, rules: Path | None, output: Path | None, fail_on: str,
+    memory_limit: str | None, threads: int | None, home: Path | None, config: Path | None,
+    quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """The gate: judge deliveries against contract and rules."""
+    project = open_project(
+        home, config, quiet=quiet, memory_limit=memory_limit, threads=threads, source=source,
+        reports=output, rules=rules,
+    )  # fmt: skip
+    from tallymark import terminal  # noqa: PLC0415 -- loads rich
+
+    result = project.check()
+    say(result, terminal.checked, as_json=as_json, quiet=quiet)
+    exit_with(result.status, fail_on)
+
+
+@cli.command()
+@deliveries
+@output_to("The warehouse folder (default: warehouse).")
+@option("--export", type=click.Choice(["none", "csv", "parquet"]), help="Export format.")
+@option("--full-refresh", is_flag=True, help="Build everything again.")
+@engine_limits
+@common
+def build(
+    *,
+    source: str | None, output: Path | None, export: str | None, full_refresh: bool,
+    memory_limit: str | None, threads: int | None, home: Path | None, config: Path | None,
+    quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """The model: sessions, orders and attribution that reconcile to the cent."""
+    project = open_project(
+        home, config, quiet=quiet, memory_limit=memory_limit, threads=threads, source=source,
+        warehouse=output, reports=output.parent / "reports" if output else None, export=export,
+    )  # fmt: skip
+    from tallymark import terminal  # noqa: PLC0415
+
+    result = project.build(full=full_refresh)
+    say(result, lambda one: terminal.built(one, project.checked), as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@warehouse_at
+@rules_of("watch")
+@output_to("Folder of the report (default: reports).")
+@option("--date", "--check-date", "--check_date", "date", type=DAY,
+         help="Judge this day, knowing only what was known then.")  # fmt: skip
+@option("--expected-run-date", "--expected_run_date", "expected", type=DAY,
+         help="The day that should have been delivered by now.")  # fmt: skip
+@fail_on_option
+@common
+def monitor(
+    *,
+    warehouse: Path | None, rules: Path | None, output: Path | None, date: dt.date | None,
+    expected: dt.date | None, fail_on: str, home: Path | None, config: Path | None,
+    quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """The watch: health, quality and business of one day.
+
+    A past day (`--date`) is written only where `--output` says.
+    """
+    project = open_project(
+        home, config, quiet=quiet, warehouse=warehouse, reports=output, rules=rules
+    )
+    from tallymark import terminal  # noqa: PLC0415
+
+    told = date is None or output is not None
+    result = project.monitor(date=date, expected_run_date=expected, write=told)
+    say(result, terminal.monitored, as_json=as_json, quiet=quiet)
+    exit_with(result.status, fail_on)
+
+
+@cli.command()
+@warehouse_at
+@output_to("Folder of the reports (default: reports).")
+@option("--date", type=DAY, help="Report the days up to this one.")
+@common
+def report(
+    *,
+    warehouse: Path | None, output: Path | None, date: dt.date | None, home: Path | None,
+    config: Path | None, quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """The brief: a one-page executive summary as PDF."""
+    project = open_project(home, config, quiet=quiet, warehouse=warehouse, reports=output)
+    from tallymark import terminal  # noqa: PLC0415
+
+    result = project.report(date=date)
+    say(result, terminal.reported, as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@deliveries
+@output_to("Folder of warehouse, reports and quarantine (default: the project folder).")
+@option("--skip", "skip", type=click.Choice(STAGES), multiple=True, help="Leave a stage out.")
+@option("--export", type=click.Choice(["none", "csv", "parquet"]), help="Export format.")
+@option("--full-refresh", is_flag=True, help="Build everything again.")
+@fail_on_option
+@engine_limits
+@common
+def run(
+    *,
+    source: str | None, output: Path | None, skip: tuple[str, ...], export: str | None,
+    full_refresh: bool, fail_on: str, memory_limit: str | None, threads: int | None,
+    home: Path | None, config: Path | None, quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """All four parts in one run: the one command a morning."""
+    project = open_project(
+        home, config, quiet=quiet, memory_limit=memory_limit, threads=threads, source=source,
+        output=output, export=export,
+    )  # fmt: skip
+    from tallymark import terminal  # noqa: PLC0415
+
+    result = project.run(skip=frozenset(skip), full=full_refresh)
+    say(result, terminal.ran, as_json=as_json, quiet=quiet)
+    exit_with(_open_status(result), fail_on)
+
+
+def _open_status(result: RunResult) -> Status:
+    """The status of the latest day; RED while a delivery of an earlier one could not be read."""
+    from tallymark.results import Status, refused  # noqa: PLC0415
+
+    if not result.monitor:
+        return result.check.status
+    return Status.RED if refused(result.check) else result.monitor[-1].status
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@option("--from", "source", required=True, help="Deliveries to learn from: 'events/*.csv'.")
+@option("--force", is_flag=True, help="Replace files that are there.")
+@talk
+def init(*, directory: Path, source: str, force: bool, quiet: bool, as_json: bool) -> None:
+    """Write a commented project for your own deliveries into DIRECTORY."""
+    from tallymark import terminal  # noqa: PLC0415
+    from tallymark.check.infer import write_project  # noqa: PLC0415
+
+    paths = write_project(directory, source, force=force)
+    say(paths, terminal.initialised, as_json=as_json, quiet=quiet)
+
+
+@cli.group(invoke_without_command=True, cls=Group)
+@option("--output", "output", type=click.Path(path_type=Path), default=Path("demo-shop"),
+         show_default=True, help="Folder of the made shop.")  # fmt: skip
+@talk
+@click.pass_context
+def demo(ctx: click.Context, *, output: Path, quiet: bool, as_json: bool) -> None:
+    """Make a four-week shop with faults in it, run everything, and show what was found."""
+    if ctx.invoked_subcommand is None:
+        from tallymark import terminal  # noqa: PLC0415
+        from tallymark.project import make_demo  # noqa: PLC0415
+
+        result = make_demo(output, progress=progress(quiet=quiet))
+        say(result, terminal.ran, as_json=as_json, quiet=quiet)
+
+
+@demo.command("make")
+@click.argument("directory", type=click.Path(path_type=Path))
+@option("--days", type=click.IntRange(1, 1000), default=28, show_default=True, help="Days.")
+@option("--events-per-day", type=click.IntRange(50, 10_000_000), default=5000, show_default=True,
+         help="Mean number of events a day.")  # fmt: skip
+@option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed.")
+@option("--start", type=DAY, default="2026-01-05", show_default=True, help="First day.")
+@option("--incident", "incidents", multiple=True,
+         help="NAME@DAY[..DAY][:key=value,...]; may be given several times.")  # fmt: skip
+@option("--format", "fmt", type=click.Choice(["csv", "parquet"]), default="csv",
+         show_default=True, help="Format of the deliveries.")  # fmt: skip
+@talk
+def demo_make(
+    *,
+    directory: Path, days: int, events_per_day: int, seed: int, start: dt.date,
+    incidents: tuple[str, ...], fmt: str, quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Simulate a shop into DIRECTORY: deliveries in raw/, the truth in truth/."""
+    from tallymark import terminal  # noqa: PLC0415
+    from tallymark.demo.shop import make_shop  # noqa: PLC0415 -- loads numpy
+
+    truth = make_shop(
+        directory, days=days, events_per_day=events_per_day, seed=seed, incidents=incidents,
+        fmt="parquet" if fmt == "parquet" else "csv", start=start,
+    )  # fmt: skip
+    say(truth, terminal.made, as_json=as_json, quiet=quiet)
