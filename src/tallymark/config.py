@@ -160,6 +160,7 @@ class CheckRule(Strict):
     why: str = ""
     fix: str = ""
     owner: str | None = None
+    runbook: str | None = Field(None, description="A link to what to do, printed with a finding.")
     enabled: bool = True
 
 

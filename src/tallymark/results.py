@@ -91,6 +91,9 @@ class Finding:
         fix: What to do.
         owner: Who should.
         query: SQL over the warehouse, or a command, that reproduces the count.
+        sample: A few of the rows it touches, as column -> value; personal data is masked.
+        money: What the touched orders state, in the shop's currency, where it touches orders.
+        runbook: A link to what the owner wrote about this.
     """
 
     id: str
@@ -108,6 +111,9 @@ class Finding:
     fix: str = ""
     owner: str | None = None
     query: str | None = None
+    sample: Sequence[Mapping[str, Any]] | None = None
+    money: Decimal | None = None
+    runbook: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
