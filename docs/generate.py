@@ -4,12 +4,14 @@
 with 1. Nothing here is a second source of truth: commands come from the command line itself,
 settings from the configuration models, tables from the files beside the SQL, the shape of the
 reports from the dataclasses, and the architecture diagram from the import law in pyproject.toml.
+It also writes what the package carries to start faster: its YAML as JSON, and the graph of models.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+import hashlib
 import inspect
 import json
 import re
@@ -26,8 +28,9 @@ from pydantic_core import core_schema
 from ruamel.yaml import YAML
 
 from tallymark import results
+from tallymark.build.graph import GRAPH, load_models, reads
 from tallymark.cli import cli as command_line
-from tallymark.config import CheckRules, Config, MonitorRules, load
+from tallymark.config import COMPILED, CheckRules, Config, MonitorRules, load
 from tallymark.contract import Contract
 
 __all__ = ["import_law", "pages", "stale"]
@@ -439,7 +442,34 @@ def pages() -> dict[Path, str]:
         made[schemas / f"{slug}.schema.json"] = _json(schema)
     for name, slug, kind in REPORTS:
         made[schemas / f"{slug}.schema.json"] = _json(_report_schema(name, kind))
+    made[PACKAGE / COMPILED] = _json(_shipped_trees())
+    made[PACKAGE / "models" / GRAPH] = _json(_what_models_read())
     return made
+
+
+# ---------------------------------------------------------------- what the package carries
+
+
+def _shipped_trees() -> dict[str, Any]:
+    """Every shipped YAML file that is read at run time as plain data, and of which text."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.yml")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith("models/"):
+            text = path.read_text(encoding="utf-8")
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            found[name] = {"sha256": digest, "tree": YAML(typ="safe", pure=True).load(text)}
+    return found
+
+
+def _what_models_read() -> dict[str, list[str]]:
+    """The tables that each shipped model reads, from its SQL."""
+    values = {"gap_ms": "1", "lookback_ms": "1", "currency": "'USD'", "run": "''"}
+    models = load_models(None)
+    return {
+        name: sorted(reads(dataclasses.replace(model, reads=None), values))
+        for name, model in sorted(models.items())
+    }
 
 
 def stale() -> list[Path]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import enum
+import functools
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tallymark.errors import ConfigError
 
 __all__ = [
+    "COMPILED",
     "Action",
     "Attribution",
     "CheckRule",
@@ -38,6 +40,7 @@ __all__ = [
     "load",
     "place",
     "shipped",
+    "shipped_tree",
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -251,6 +254,34 @@ def shipped(name: str) -> str:
     return importlib.resources.files("tallymark").joinpath(name).read_text(encoding="utf-8")
 
 
+COMPILED = "shipped.json"
+
+
+@functools.cache
+def _compiled() -> Mapping[str, Any]:
+    try:
+        kept: Mapping[str, Any] = json.loads(shipped(COMPILED))
+    except FileNotFoundError:  # a checkout in which it was not made yet
+        return {}
+    return kept
+
+
+def shipped_tree(name: str) -> Any:
+    """A shipped YAML file as plain data.
+
+    A YAML parser in Python takes a fifth of a second for all of them, so the package carries them
+    as JSON too (``shipped.json``, made by ``make docs``). What is kept there counts only while its
+    text is the file's own: an edited file is parsed.
+    """
+    text = shipped(name)
+    kept = _compiled().get(name)
+    if kept is not None and kept["sha256"] == hashlib.sha256(text.encode()).hexdigest():
+        return kept["tree"]
+    from ruamel.yaml import YAML  # noqa: PLC0415 -- see above
+
+    return YAML(typ="safe", pure=True).load(text)
+
+
 def load(model: type[Model], path: Path | None, default: str | None = None) -> Model:
     """Read a YAML file into ``model``.
 
@@ -272,7 +303,10 @@ def load(model: type[Model], path: Path | None, default: str | None = None) -> M
         return _parse(model, text, str(path))
     if default is None:
         return model()
-    return _parse(model, shipped(default), f"tallymark/{default}")
+    try:
+        return model.model_validate(shipped_tree(default))
+    except ValidationError:  # say where
+        return _parse(model, shipped(default), f"tallymark/{default}")
 
 
 def _parse(model: type[Model], text: str, name: str) -> Model:

@@ -20,7 +20,7 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery, find_deliveries
 from tallymark.ingest.header import Head, read_head
 from tallymark.ingest.landing import Landed, land
-from tallymark.ingest.landing_sql import landed_view
+from tallymark.ingest.landing_sql import landed_urls, landed_view
 
 __all__ = [
     "COLUMNS",
@@ -138,8 +138,9 @@ def land_rows(
 def landed_of(path: Path) -> list[dict[str, Any]]:
     """The rows of a landed file as the build sees them, with their faults, by line number."""
     connection = _engine().connection.cursor()
+    wide = f"({landed_view([path], {})})"
     found = connection.execute(
-        f"select told.*, kept.faults from ({landed_view([path], {})}) as told "
+        f"select told.*, kept.faults from ({landed_urls(wide)}) as told "
         "join read_parquet(?) as kept using (line_number) order by line_number",
         [path.as_posix()],
     )

@@ -22,7 +22,7 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Publication, Warehouse
 from tallymark.errors import ModelError, ReconciliationError
 from tallymark.ingest.deliveries import date_in_name
-from tallymark.ingest.landing_sql import landed_view
+from tallymark.ingest.landing_sql import landed_urls, landed_view
 from tallymark.results import BuildResult, CheckResult
 
 __all__ = ["Builder"]
@@ -120,7 +120,10 @@ class Builder:
             for name, order in self._published().items()
         }
         landed = [self.warehouse.root / one["file"] for one in entries if one["file"]]
-        views = {"landed": landed_view([path.resolve() for path in landed], self.days)}
+        views = {
+            "landed": landed_view([path.resolve() for path in landed], self.days),
+            "landed_urls": landed_urls(),
+        }
         for name in PUBLISHED_VIEWS:
             views[name] = bound(self.models[name], self._parameters())
         self.warehouse.publish(
@@ -186,6 +189,7 @@ class Builder:
         paths = [self.warehouse.root / one["file"] for one in entries if one["file"]]
         self._date_the_undated(entries, paths)
         self.engine.execute(f"create or replace view landed as {landed_view(paths, self.days)}")
+        self.engine.execute(f"create or replace view landed_urls as {landed_urls()}")
         days = [dt.date.fromisoformat(one["date"]) if one["date"] else None for one in entries]
         self.engine.values(
             "int_delivery_days",

@@ -27,7 +27,9 @@ from tallymark.ingest.payloads import Item, Order, customer_of, parse_order
 
 __all__ = ["SOURCES", "STEPS", "Context", "Step", "calendar"]
 
-SOURCES = ("landed", "int_delivery_days", "int_payload_days", "int_calendar", "int_day_hours")
+SOURCES = (
+    "landed", "landed_urls", "int_delivery_days", "int_payload_days", "int_calendar", "int_day_hours",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from tallymark.config import shipped
+from tallymark.config import shipped_tree
 from tallymark.errors import ConfigError
 
 __all__ = ["document", "table"]
@@ -23,16 +23,8 @@ def document(name: str) -> Mapping[str, Any]:
     Raises:
         ConfigError: The file is no YAML mapping, which means a broken installation.
     """
-    from ruamel.yaml import YAML  # noqa: PLC0415 -- not worth paying for where nothing is classified
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-
     path = f"classify/data/{name}.yml"
-    try:
-        tree = YAML(typ="safe", pure=True).load(shipped(path))
-    except YAMLError as error:
-        raise ConfigError(
-            f"is not YAML: {error}", where=f"tallymark/{path}", fix="install Tallymark again"
-        ) from error
+    tree = shipped_tree(path)
     if not isinstance(tree, dict):
         raise ConfigError("is no mapping", where=f"tallymark/{path}", fix="install Tallymark again")
     return MappingProxyType(tree)

@@ -1,7 +1,7 @@
 """The SQL of landing, and of what is told from a landed row only when somebody asks.
 
 A landed file keeps the delivered values, the time in milliseconds, the step of the funnel and the
-faults. The parts of URLs are worked out by :func:`landed_view` in place: a query that does not
+faults. The parts of URLs are worked out by :func:`landed_urls` in place: a query that does not
 ask for them does not pay for them, and most never do.
 """
 
@@ -23,6 +23,7 @@ __all__ = [
     "REJECTED",
     "UTM",
     "Fault",
+    "landed_urls",
     "landed_view",
     "landing_parts",
     "landing_sql",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+_RAW = ", ".join(f"raw_{name}" for name in UTM)
 COLUMNS = {
     "delivery": "varchar", "delivery_date": "date", "id_base": "bigint", "line_number": "bigint",
     "event_ms": "bigint", "event_date": "date", "event_hour": "integer", "client_id": "varchar",
@@ -167,7 +169,7 @@ def landing_parts(source: str, kept: str, tags: Sequence[str] = UTM[:3]) -> str:
 
 
 def landed_view(paths: Sequence[Path], dates: Mapping[str, str]) -> str:
-    """SQL over landed files: their columns, ids and times, and the parts of their URLs.
+    """SQL over landed files: their columns, ids and times.
 
     Args:
         paths: Landed files; none gives no rows.
@@ -186,12 +188,25 @@ def landed_view(paths: Sequence[Path], dates: Mapping[str, str]) -> str:
         ]
         dated = f"coalesce(delivery_date, {_case(cases)})"
     kept = [name for name in COLUMNS if name not in {"delivery_date", "id_base", "faults"}]
-    own = (
-        f"id_base + line_number as event_id, {dated} as delivery_date, {', '.join(kept)}, "
-        f"make_timestamp_ms(event_ms) as event_time, faults & {REJECTED.value} as rejected, "
-        f"{_PAGE_PATH} as page_path"
+    return (
+        f"select id_base + line_number as event_id, {dated} as delivery_date, {', '.join(kept)}, "
+        f"make_timestamp_ms(event_ms) as event_time, faults & {REJECTED.value} as rejected "
+        f"from {source}"
     )
-    return landing_parts(f"(select *, {BARE_URL} as bare_url from {source})", own, UTM)
+
+
+def landed_urls(landed: str = "landed") -> str:
+    """SQL that adds the parts of their URLs to landed rows.
+
+    A view of its own: binding it takes longer than most queries that do not need it.
+
+    Args:
+        landed: A relation as :func:`landed_view` makes it.
+    """
+    return landing_parts(
+        f"(select *, {BARE_URL} as bare_url from {landed})",
+        f"* exclude (bare_url, query, {_RAW}, clicks, partners), {_PAGE_PATH} as page_path", UTM,
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- what is landed
