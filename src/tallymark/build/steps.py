@@ -28,7 +28,8 @@ from tallymark.ingest.payloads import Item, Order, customer_of, parse_order
 __all__ = ["SOURCES", "STEPS", "Context", "Step", "calendar"]
 
 SOURCES = (
-    "landed", "landed_urls", "int_delivery_days", "int_payload_days", "int_calendar", "int_day_hours",
+    "landed", "landed_urls", "int_delivery_days", "int_payload_days", "int_calendar",
+    "int_day_hours",
 )  # fmt: skip
 
 
@@ -100,9 +101,13 @@ _LANDING = (
 )  # fmt: skip
 
 
+_SESSION = (
+    "landing_event_id", "client_id", "session_start_ms", "session_end_ms", "session_date",
+    "landing_seen", "is_new_client", "events", "page_views", "add_to_carts", "checkouts_started",
+    "known_carted", "known_checked_out", "first_view_ms",
+)  # fmt: skip
 _LANDED = (
-    "(select int_sessions.landing_event_id, int_sessions.client_id, "
-    "int_sessions.session_start_ms, int_sessions.landing_seen, landed.page_url, "
+    f"(select {', '.join(f'int_sessions.{name}' for name in _SESSION)}, landed.page_url, "
     "landed.page_host, landed.referrer, landed.referrer_collected, dim_user_agents.agent_id "
     "from landed inner join int_sessions on landed.event_id = int_sessions.landing_event_id "
     "left join dim_user_agents on landed.user_agent = dim_user_agents.user_agent)"
@@ -110,11 +115,14 @@ _LANDED = (
 
 
 def _landings(context: Context) -> None:
-    """How each session began: its page, tags, click id and referrer, and the key of them all."""
+    """How each session began: its page, tags, click id and referrer, and the key of them all.
+
+    The rest of the session is carried along: joining two tables of all sessions costs more.
+    """
     keyed = ", ".join(_LANDING)
     kept = (
-        "landing_event_id, client_id, session_start_ms, landing_seen, "
-        f"{BARE_URL} as landing_page, page_host, referrer_collected, agent_id"
+        f"{', '.join(_SESSION)}, {BARE_URL} as landing_page, page_host, referrer_collected, "
+        "agent_id"
     )
     context.engine.execute(
         "create or replace table int_landings as "

@@ -122,9 +122,9 @@ class _Reading:
         values = {
             role: self._nested(name) for role, name in self.mapping.items() if name is not None
         }
-        source = f"read_parquet({literal(self.delivery.path.as_posix())})"
+        source = "read_parquet($path)"
         try:
-            rows = self._write(source, "row_number() over ()", values)
+            rows = self._write(source, self.delivery.path, "row_number() over ()", values)
         except duckdb.Error as error:
             raise _unreadable(error) from error
         return Landed(path=self.target, rows=rows)
@@ -140,13 +140,13 @@ class _Reading:
         if text.nul:
             return "there are NUL bytes"
         csv = self.delivery.format == "csv"
-        source, values = self._csv(path) if csv else self._json(path)
+        source, values = self._csv() if csv else self._json()
         header = 1 if csv else 0
         try:
-            rows = self._write(source, f"row_number() over () + {header}", values)
+            rows = self._write(source, path, f"row_number() over () + {header}", values)
             if rows + header != text.lines:
                 return f"{rows} rows were read from {text.lines - header} lines"
-            if csv and text.open_ends > self._empty_ends(source):
+            if csv and text.open_ends > self._empty_ends(source, path):
                 return "a row has a cell too many"
         except duckdb.Error as error:
             return str(error).splitlines()[0][:_SHOWN]
@@ -159,23 +159,29 @@ class _Reading:
         kinds = ["BIGINT", *("VARCHAR" for _ in self.head.columns)]
         columns = ", ".join(f"'c{index}': '{kind}'" for index, kind in enumerate(kinds))
         source = (
-            f"read_csv({literal(clean.as_posix())}, header = false, columns = {{{columns}}}, "
+            f"read_csv($path, header = false, columns = {{{columns}}}, "
             f"delim = ',', new_line = '\\n', {_QUOTING})"
         )
         try:
-            rows = self._write(source, "c0", self._places(1))
+            rows = self._write(source, clean, "c0", self._places(1))
         except duckdb.Error as error:
             raise _unreadable(error) from error
         return Landed(path=self.target, rows=rows, bad_lines=bad, careful=doubt)
 
-    def _write(self, source: str, line: str, values: Mapping[str, str]) -> int:
+    def _write(self, source: str, path: Path, line: str, values: Mapping[str, str]) -> int:
         sql = landing_sql(
             self.delivery, values, self.contract, self.timezone, source=source, line=line,
-            base=delivery_base(self.delivery.key),
             collected=self.mapping.get("referrer") is not None,
             hosts=usual_hosts(self.head.sample.get(self.mapping.get("page_url") or "", ())),
         )  # fmt: skip
-        return self.engine.write(sql, self.target, _OPTIONS)
+        given: dict[str, object] = {
+            "path": path.as_posix(),
+            "delivery": self.delivery.key,
+            "base": delivery_base(self.delivery.key),
+        }
+        if self.delivery.date is not None:
+            given["date"] = str(self.delivery.date)
+        return self.engine.write(sql, self.target, _OPTIONS, given)
 
     def _places(self, first: int) -> dict[str, str]:
         """Columns by their place: names from outside never enter the SQL of a text file."""
@@ -186,29 +192,33 @@ class _Reading:
             if name is not None
         }
 
-    def _csv(self, path: Path) -> tuple[str, dict[str, str]]:
+    def _csv(self) -> tuple[str, dict[str, str]]:
         columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(self.head.columns)))
         source = (
-            f"read_csv({literal(path.as_posix())}, header = true, columns = {{{columns}}}, "
+            f"read_csv($path, header = true, columns = {{{columns}}}, "
             f"delim = {literal(self.head.delimiter)}, {_QUOTING})"
         )
         return source, self._places(0)
 
-    def _json(self, path: Path) -> tuple[str, dict[str, str]]:
+    def _json(self) -> tuple[str, dict[str, str]]:
         used = [name for name in self.mapping.values() if name is not None]
         # Without any column the rows are still counted.
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in used or ["none"])
         source = (
-            f"read_json({literal(path.as_posix())}, format = 'newline_delimited', "
+            f"read_json($path, format = 'newline_delimited', "
             f"maximum_object_size = {MAX_LINE_BYTES}, columns = {{{columns}}})"
         )
         return source, {role: identifier(one) for role, one in self.mapping.items() if one}
 
-    def _empty_ends(self, source: str) -> int:
+    def _empty_ends(self, source: str, path: Path) -> int:
         """In how many rows the last cell is empty and not quoted."""
         last = f"c{len(self.head.columns) - 1}"
         exact = f"{source[:-1]}, allow_quoted_nulls = false)"
-        return int(self.engine.rows(f"select count(*) from {exact} where {last} is null")[0][0])
+        return int(
+            self.engine.rows(
+                f"select count(*) from {exact} where {last} is null", {"path": path.as_posix()}
+            )[0][0]
+        )
 
 
 def _unreadable(error: duckdb.Error) -> Broken:

@@ -233,9 +233,7 @@ def _delivered(values: Mapping[str, str], role: str) -> str:
 
 
 def _faults(delivery: Delivery) -> str:
-    other_day = (
-        "false" if delivery.date is None else f"event_date <> date {literal(str(delivery.date))}"
-    )
+    other_day = "false" if delivery.date is None else "event_date <> cast($date as date)"
     checks = {
         Fault.TIME: "event_ms is null",
         Fault.EVENT_NAME: "event_name is null",
@@ -265,17 +263,19 @@ def landing_sql(
     *,
     source: str,
     line: str,
-    base: int,
     collected: bool,
     hosts: Sequence[str] = (),
 ) -> str:
     """The query that reads a delivery and lands its rows.
 
+    Deliveries of one form have one text; what differs are its parameters ``$delivery``, ``$base``
+    (the number from which its event ids count), ``$date`` if its name states a day, and those of
+    ``source``.
+
     Args:
         values: For each role that a column plays, the SQL expression of that column.
         source: The SQL table function that reads the file.
         line: The SQL expression of a row's line number.
-        base: The number from which the delivery's event ids count.
         collected: Whether the delivery has a referrer column.
         hosts: Usual hosts of its pages (:func:`usual_hosts`); a guess that only makes it faster.
     """
@@ -295,9 +295,7 @@ def landing_sql(
         usual=_usual_host(hosts),
         host=f"coalesce(usual_host, {_host('page_url')})",
         faults=_faults(delivery),
-        base=base,
-        delivery=literal(delivery.key),
-        date=f"date {literal(str(delivery.date))}" if delivery.date else "null",
+        date="cast($date as date)" if delivery.date else "cast(null as date)",
         steps=_steps(contract.events),
         collected="true" if collected else "false",
         first=_FIRST_MS,
@@ -333,9 +331,9 @@ dated as (
     from placed
 )
 select
-    {delivery} as delivery,
-    cast({date} as date) as delivery_date,
-    cast({base} as bigint) as id_base,
+    cast($delivery as varchar) as delivery,
+    {date} as delivery_date,
+    cast($base as bigint) as id_base,
     line_number, event_ms, event_date, event_hour, client_id, event_name,
     {steps} as step,
     page_url, page_host, referrer, user_agent, payload,
