@@ -106,12 +106,33 @@ _SESSION = (
     "landing_seen", "is_new_client", "events", "page_views", "add_to_carts", "checkouts_started",
     "known_carted", "known_checked_out", "first_view_ms",
 )  # fmt: skip
-_LANDED = (
-    f"(select {', '.join(f'int_sessions.{name}' for name in _SESSION)}, landed.page_url, "
-    "landed.page_host, landed.referrer, landed.referrer_collected, dim_user_agents.agent_id "
-    "from landed inner join int_sessions on landed.event_id = int_sessions.landing_event_id "
-    "left join dim_user_agents on landed.user_agent = dim_user_agents.user_agent)"
-)
+_LANDED = """(
+    select
+        int_sessions.landing_event_id,
+        landed.client_id,
+        int_sessions.session_start_ms,
+        int_sessions.session_end_ms,
+        landed.event_date as session_date,
+        landed.step = 'page_view' as landing_seen,
+        int_sessions.is_new_client,
+        int_sessions.events,
+        int_sessions.page_views,
+        int_sessions.add_to_carts,
+        int_sessions.checkouts_started,
+        case when int_sessions.first_cart_date = landed.event_date then 1 else 0 end
+            as known_carted,
+        case when int_sessions.first_checkout_date = landed.event_date then 1 else 0 end
+            as known_checked_out,
+        int_sessions.first_view_ms,
+        landed.page_url,
+        landed.page_host,
+        landed.referrer,
+        landed.referrer_collected,
+        dim_user_agents.agent_id
+    from landed
+    inner join int_sessions on landed.event_id = int_sessions.landing_event_id
+    left join dim_user_agents on landed.user_agent = dim_user_agents.user_agent
+)"""
 
 
 def _landings(context: Context) -> None:

@@ -77,17 +77,17 @@ order_sums as (
         count(case when int_orders.known_id_status = 'conflict' then 1 end)
             as known_conflicting_orders,
         count(case when int_orders.is_counted and (
-            int_sessions.first_view_ms is null
-            or int_sessions.first_view_ms > int_orders.ordered_ms
+            int_landings.first_view_ms is null
+            or int_landings.first_view_ms > int_orders.ordered_ms
         ) then 1 end) as unseen,
         count(case when int_orders.known_is_counted and (
-            int_sessions.first_view_ms is null
-            or int_sessions.first_view_ms > int_orders.ordered_ms
+            int_landings.first_view_ms is null
+            or int_landings.first_view_ms > int_orders.ordered_ms
         ) then 1 end) as known_unseen
     from int_orders
-    left join int_sessions
-        on int_orders.client_id = int_sessions.client_id
-        and int_orders.session_start_ms = int_sessions.session_start_ms
+    left join int_landings
+        on int_orders.client_id = int_landings.client_id
+        and int_orders.session_start_ms = int_landings.session_start_ms
     group by int_orders.order_date
 ),
 

@@ -1,6 +1,6 @@
 -- One row per page view less than a second after the client's previous one of the same URL.
 with quick_clients as (
-    select distinct client_id
+    select distinct client_key
     from int_session_events
     where is_quick = 1
 ),
@@ -25,7 +25,7 @@ views as (
                 landed.line_number nulls first
         ) as previous_url
     from landed
-    inner join quick_clients on landed.client_id = quick_clients.client_id
+    inner join quick_clients on landed.client_key = quick_clients.client_key
     left join event_repeats on landed.event_id = event_repeats.event_id
     where landed.rejected = 0 and landed.step = 'page_view' and event_repeats.event_id is null
 )

@@ -2,7 +2,7 @@
 with stream as (
     select
         landed.event_id as event_id,
-        landed.client_id as client_id,
+        landed.client_key as client_key,
         landed.event_ms as event_ms,
         landed.event_date as event_date,
         landed.step as step,
@@ -17,14 +17,14 @@ with stream as (
 gaps as (
     select
         event_id,
-        client_id,
+        client_key,
         event_ms,
         event_date,
         step,
         line_number,
         place,
         lag(event_ms) over (
-            partition by client_id
+            partition by client_key
             order by event_ms nulls first, place nulls first, line_number nulls first
         ) as previous_ms
     from stream
@@ -32,7 +32,7 @@ gaps as (
 
 select
     event_id,
-    client_id,
+    client_key,
     event_ms,
     event_date,
     step,
@@ -45,7 +45,7 @@ select
     max(case
         when previous_ms is null or event_ms - previous_ms > :gap_ms then event_ms
     end) over (
-        partition by client_id
+        partition by client_key
         order by event_ms nulls first
         range between unbounded preceding and current row
     ) as session_start_ms

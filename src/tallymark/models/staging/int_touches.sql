@@ -11,12 +11,12 @@ buyers as (
 
 marks as (
     select
-        int_sessions.client_id as client_id,
-        int_sessions.session_start_ms as at_ms,
-        int_sessions.session_start_ms as touch_ms,
+        int_landings.client_id as client_id,
+        int_landings.session_start_ms as at_ms,
+        int_landings.session_start_ms as touch_ms,
         cast(null as varchar) as order_id
-    from int_sessions
-    inner join buyers on int_sessions.client_id = buyers.client_id
+    from int_landings
+    inner join buyers on int_landings.client_id = buyers.client_id
     union all
     select client_id, ordered_ms as at_ms, cast(null as bigint) as touch_ms, order_id
     from ordered
