@@ -1,31 +1,51 @@
-"""`init`: read a shop's files and write a commented project that fits them."""
+"""`init`: read a shop's files and write a commented project that fits them.
+
+What is written was seen: every line that says something about the files has the evidence beside
+it, as a comment. Nothing is guessed into force: what is only likely is a comment as well.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tallymark.check.columns import Mapping_, map_columns
+from tallymark.check.columns import map_columns
+from tallymark.check.evidence import (
+    Profile,
+    Purchases,
+    Sample,
+    known_payment_hosts,
+    payment_like,
+    profiles,
+    purchases,
+    steps_of,
+    values_of,
+)
+from tallymark.check.synonyms import called, synonyms
 from tallymark.classify.hosts import host_of, internal_host
 from tallymark.config import load, shipped
-from tallymark.contract import Contract
+from tallymark.contract import SHIPPED, Column, Contract
 from tallymark.engine.warehouse import write_atomically
 from tallymark.errors import InputError, UsageError
 from tallymark.ingest.deliveries import Delivery, find_deliveries
-from tallymark.ingest.header import Broken, Head, read_head
+from tallymark.ingest.header import SAMPLE_ROWS, Broken, read_head
 
 __all__ = ["write_project"]
 
-LOOKED_AT = 30  # files; evenly spread over what there is, the first and the last among them
+LOOKED_AT = 30  # files, or nearly twice as many; evenly spread, the first and the last among them
 HOSTS_SHOWN = 5
+NAMES_SHOWN = 20
 OWN = 0.005  # share of the sampled pages from which on a host is taken for the shop's own
 
 
 def write_project(directory: Path, source: str, *, force: bool = False) -> list[Path]:
     """Write tallymark.yml, contract and rules into ``directory``.
+
+    The same files give the same project. Of at most 60 of them the first 300 rows are read.
 
     Args:
         directory: The project folder; made if it is not there.
@@ -37,15 +57,16 @@ def write_project(directory: Path, source: str, *, force: bool = False) -> list[
         InputError: No delivery can be read.
     """
     deliveries = find_deliveries(source)
-    heads = _heads(deliveries)
-    if not heads:
+    sample = _sample(deliveries)
+    if not sample:
         raise InputError(
             "none of the deliveries can be read", where=source,
             fix="run `tallymark check --input ...` to see what is wrong with each",
         )  # fmt: skip
+    contract = load(Contract, None, SHIPPED)
     texts = {
-        "tallymark.yml": _settings(directory, source, heads),
-        "contracts/events.yml": _contract(heads),
+        "tallymark.yml": _settings(directory, source, sample, contract),
+        "contracts/events.yml": _Draft(deliveries, sample, contract).text(),
         "rules/check.yml": shipped("rules/check.yml"),
         "rules/monitor.yml": shipped("rules/monitor.yml"),
     }
@@ -58,7 +79,7 @@ def write_project(directory: Path, source: str, *, force: bool = False) -> list[
     return paths
 
 
-def _heads(deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Head]]:
+def _sample(deliveries: Sequence[Delivery]) -> Sample:
     step = max(1, len(deliveries) // LOOKED_AT)
     chosen = sorted({*range(0, len(deliveries), step), len(deliveries) - 1})
     heads = []
@@ -70,15 +91,6 @@ def _heads(deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Head]]:
     return heads
 
 
-def _values(heads: Sequence[tuple[Delivery, Head]], role: str) -> Counter[str]:
-    contract = load(Contract, None, "contracts/events.yml")
-    found: Counter[str] = Counter()
-    for _, head in heads:
-        column = map_columns(contract, head).roles.get(role)
-        found.update(value for value in head.sample.get(column or "", ()) if value)
-    return found
-
-
 def _quoted(text: str) -> str:
     """A YAML double-quoted scalar on one line; YAML, unlike JSON, knows no pairs of surrogates."""
     return "".join(
@@ -87,12 +99,28 @@ def _quoted(text: str) -> str:
     )
 
 
-def _settings(directory: Path, source: str, heads: Sequence[tuple[Delivery, Head]]) -> str:
+def _listed(names: Iterable[str], plain: Iterable[str] = ()) -> str:
+    """A YAML list on one line; names that are known to be harmless stand without quotes."""
+    known = set(plain)
+    return f"[{', '.join(one if one in known else _quoted(one) for one in names)}]"
+
+
+def _counted(counts: Mapping[str, int], most: int) -> str:
+    """The most frequent names with their counts, in words; ties by name."""
+    order = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    told = ", ".join(f"{_quoted(name)} {count:,}" for name, count in order[:most])
+    rest = f" and {len(order) - most:,} more" if len(order) > most else ""
+    return (told or "none") + rest
+
+
+# ---------------------------------------------------------------- tallymark.yml
+
+
+def _settings(directory: Path, source: str, sample: Sample, contract: Contract) -> str:
     hosts: Counter[str] = Counter()
-    for url, count in _values(heads, "page_url").items():
+    for url, count in values_of(sample, contract, "page_url").items():
         if (host := host_of(url)) is not None:
             hosts[host] += count
-    seen = ", ".join(f"{_quoted(host)} {count}" for host, count in hosts.most_common(HOSTS_SHOWN))
     internal = sorted(host for host in hosts if internal_host(host))
     # A page that somebody else shows, such as a translation, must not make its host the shop's.
     own = [
@@ -100,6 +128,9 @@ def _settings(directory: Path, source: str, heads: Sequence[tuple[Delivery, Head
         for host, count in hosts.most_common(HOSTS_SHOWN)
         if host not in internal and count >= OWN * hosts.total()
     ]
+    referrers = values_of(sample, contract, "referrer")
+    known = _counted(known_payment_hosts(referrers), HOSTS_SHOWN)
+    likely = _counted(payment_like(referrers, own), HOSTS_SHOWN)
     where = os.path.relpath(Path(source).absolute(), directory.absolute())
     return f"""# Tallymark's settings; every key is optional. `tallymark run` reads this file.
 version: 1
@@ -111,11 +142,13 @@ shop:
   name: {_quoted(own[0] if own else "Shop")}
   currency: USD            # of revenue whose payload names no currency
   timezone: UTC            # dates in tables and reports are days of this zone
-  # Page hosts seen in the sample: {seen or "none"}
+  # Page hosts seen in the sample: {_counted(hosts, HOSTS_SHOWN)}
   # Hosts of the same registrable domain as a row's page are the shop's own without being named.
-  own_hosts: [{", ".join(_quoted(host) for host in own)}]
+  own_hosts: {_listed(own)}
+  # Referrers in the sample that are known as payment providers: {known}
+  # Referrers whose name sounds like payment; name those that are: {likely}
   payment_hosts: []        # payment providers beyond the shipped list; never a traffic source
-  internal_hosts: [{", ".join(_quoted(host) for host in internal)}]
+  internal_hosts: {_listed(internal)}
 
 sessions:
   gap_minutes: 30          # a longer silence starts a new session
@@ -128,62 +161,197 @@ export: csv                # none, csv or parquet
 """
 
 
-def _contract(heads: Sequence[tuple[Delivery, Head]]) -> str:
-    contract = load(Contract, None, "contracts/events.yml")
-    first, head = heads[0]
-    mapped = map_columns(contract, head)
-    lines = [
-        "# What a delivery promises to be, as learned from your files.",
-        f"# Looked at {len(heads)} of the deliveries, {_quoted(first.key)} first.",
-        'version: "1"',
-        "",
-        "# role: what Tallymark uses the column for. name: what the files call it.",
-        "# aliases: other names that are fine too. A rename that nobody agreed to is a P0.",
-        f"# Columns of {_quoted(first.key)}: {', '.join(_quoted(one) for one in head.columns)}",
-        "columns:",
-    ]
-    likely = {one.column.role: one.delivered for one in mapped.renames if not one.adopted}
-    later = _later_names(heads, contract, mapped)
-    for column in contract.columns:
-        name = mapped.roles.get(column.role)
-        if name is None:
-            lines.append(f"  # no column of {_quoted(first.key)} plays the part of {column.role}")
-            name = column.name
-        if column.role in likely:
-            lines.append(f"  # {_quoted(likely[column.role])} may be it: name it here if it is")
-        lines += [f"  # {note}" for note in later.get(column.role, ())]
-        lines += [
-            f"  - name: {_quoted(name)}",
-            f"    role: {column.role}",
-            f"    kind: {column.kind}",
-            f"    required: {str(column.required).lower()}",
-            "    aliases: []",
-            f"    if_missing: {column.if_missing}",
-            f"    why: {_quoted(column.why)}",
+# ---------------------------------------------------------------- contracts/events.yml
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """The contract that is being written, and what it rests on."""
+
+    deliveries: Sequence[Delivery]
+    sample: Sample
+    contract: Contract
+
+    def text(self) -> str:
+        """The whole file."""
+        names = values_of(self.sample, self.contract, "event_name")
+        steps = steps_of(names, self.contract)
+        bought = purchases(self.sample, self.contract, steps["purchase"])
+        return "\n".join(
+            [*self._head(), *self._columns(), "", *self._events(names, steps), "",
+             *self._payload(bought), "", *_schema(bought, self._keys(bought)), "",
+             *self._calendar(), ""]
+        )  # fmt: skip
+
+    def _head(self) -> list[str]:
+        first, head = self.sample[0]
+        rows = sum(max(map(len, one.sample.values()), default=0) for _, one in self.sample)
+        return [
+            "# What a delivery promises to be, as learned from your files.",
+            f"# Read: {len(self.sample)} of {len(self.deliveries)} deliveries, the first of them",
+            f"# {_quoted(first.key)}; of each at most {SAMPLE_ROWS} rows, {rows:,} in all.",
+            "# Counts and shares below are of these rows alone.",
+            'version: "1"',
+            "",
+            "# role: what Tallymark uses the column for. name: what the files call it.",
+            "# aliases: other names that are fine too. A rename that nobody agreed to is a P0;",
+            "# `tallymark contract alias OLD NEW` agrees to one.",
+            f"# Columns of {_quoted(first.key)}: {', '.join(_quoted(one) for one in head.columns)}",
+            "columns:",
         ]
-    rest = shipped("contracts/events.yml").split("# The steps of the funnel", 1)[1]
-    names = _values(heads, "event_name").most_common(20)
-    seen = ", ".join(f"{_quoted(name)} {count}" for name, count in names)
-    return "\n".join([*lines, "", f"# Event names in the sample: {seen or 'none'}",
-                      f"# The steps of the funnel{rest}"])  # fmt: skip
 
+    def _columns(self) -> Iterator[str]:
+        first, head = self.sample[0]
+        mapped = map_columns(self.contract, head)
+        seen = profiles(self.sample)
+        likely = {one.column.role: one.delivered for one in mapped.renames if not one.adopted}
+        later = self._later(mapped.roles)
+        for column in self.contract.columns:
+            role = str(column.role)
+            name = mapped.roles.get(role)
+            if name is None:
+                yield f"  # no column of {_quoted(first.key)} plays the part of {role}"
+            elif name in seen:
+                yield f"  # {seen[name].sentence(column)}"
+            if role in likely:
+                yield f"  # {_quoted(likely[column.role])} may be it: name it here if it is"
+            yield from (f"  # {note}" for note in later.get(role, ()))
+            yield from _described(column, name or column.name)
+        yield from self._others(seen)
 
-def _later_names(
-    heads: Sequence[tuple[Delivery, Head]], contract: Contract, first: Mapping_
-) -> Mapping[str, list[str]]:
-    """Names that later files give a column, or that it is missing, and since when."""
-    notes: dict[str, list[str]] = {}
-    told: set[tuple[str, str | None]] = set()
-    for delivery, head in heads[1:]:
-        mapped = map_columns(contract, head)
-        for role, name in mapped.roles.items():
-            if name != first.roles.get(role) and (role, name) not in told:
-                told.add((role, name))
-                note = (
-                    f"not in {_quoted(delivery.key)}"
-                    if name is None
-                    else f"called {_quoted(name)} from {_quoted(delivery.key)} on: agree with "
-                    f"aliases: [{_quoted(name)}]"
+    def _others(self, seen: Mapping[str, Profile]) -> Iterator[str]:
+        """Columns that play no role: described if every file has them, else only told."""
+        taken: set[str] = set()
+        for _, head in self.sample:
+            mapped = map_columns(self.contract, head)
+            taken |= {name for name in mapped.roles.values() if name is not None}
+            taken |= {one.delivered for one in mapped.renames}
+        for name, profile in seen.items():
+            if name in taken:
+                continue
+            if profile.files < profile.of:
+                yield f"  # {_quoted(name)}: {profile.sentence()}; describe it if it is to be there"
+                continue
+            yield f"  # {profile.sentence()}"
+            yield f"  - name: {_quoted(name)}"
+            yield f"    kind: {profile.kind}"
+            yield "    required: false"
+            yield "    if_missing: P3"
+
+    def _later(self, first: Mapping[str, str | None]) -> Mapping[str, list[str]]:
+        """Names that later files give a column, or that it is missing, and since when."""
+        notes: dict[str, list[str]] = {}
+        told: set[tuple[str, str | None]] = set()
+        for delivery, head in self.sample[1:]:
+            for role, name in map_columns(self.contract, head).roles.items():
+                if name != first.get(role) and (role, name) not in told:
+                    told.add((role, name))
+                    note = (
+                        f"not in {_quoted(delivery.key)}"
+                        if name is None
+                        else f"called {_quoted(name)} from {_quoted(delivery.key)} on: agree with "
+                        f"aliases: [{_quoted(name)}]"
+                    )
+                    notes.setdefault(role, []).append(note)
+        return notes
+
+    def _events(
+        self, names: Mapping[str, int], steps: Mapping[str, Sequence[str]]
+    ) -> Iterator[str]:
+        yield "# The steps of the funnel and the names under which they arrive."
+        yield "events:"
+        placed: set[str] = set()
+        for step, known in self.contract.events.steps():
+            there = {name: names[name] for name in steps[step] if name in names}
+            placed |= set(steps[step])
+            usual = called(synonyms().events[step], names)
+            more = {name: names[name] for name in usual if name not in steps[step]}
+            yield f"  # in the sample: {_counted(there, NAMES_SHOWN)}"
+            if more:
+                yield (
+                    "  # the same step by name, add it if it does not report the same twice: "
+                    f"{_counted(more, NAMES_SHOWN)}"
                 )
-                notes.setdefault(role, []).append(note)
-    return notes
+            yield f"  {step}: {_listed(steps[step], known)}"
+        other = {name: count for name, count in names.items() if name not in placed}
+        yield f"  # other, of no step: {_counted(other, NAMES_SHOWN)}"
+
+    def _keys(self, bought: Purchases) -> dict[str, str]:
+        """Of each part of an order, the key that holds it: as shipped, or as the sample has it."""
+        chosen = {}
+        for part, key in self.contract.payload.model_dump().items():
+            there = bought.line_keys if part in _OF_A_LINE else bought.keys
+            usual = [] if key in there else called(synonyms().payload[part], there)
+            chosen[part] = max(usual, key=lambda one: there[one]) if usual else key
+        twice = {key for key in chosen.values() if [*chosen.values()].count(key) > 1}
+        given = self.contract.payload.model_dump()
+        return {part: given[part] if key in twice else key for part, key in chosen.items()}
+
+    def _payload(self, bought: Purchases) -> Iterator[str]:
+        keys = self._keys(bought)
+        yield (
+            "# Keys of a purchase's JSON payload, and how often they are filled in the sample: of "
+            f"{bought.count:,}\n# purchases, {bought.lines:,} order lines."
+        )
+        yield "payload:"
+        given = self.contract.payload.model_dump()
+        for part, key in keys.items():
+            of_line = part in _OF_A_LINE
+            there, every = (
+                (bought.line_keys, bought.lines) if of_line else (bought.keys, bought.count)
+            )
+            share = f"{100 * there.get(key, 0) / every:.1f} % filled" if every else "not seen"
+            yield f"  {part}: {_listed([key], [given[part]])[1:-1]}  # {share}"
+        for what, there in (("a purchase", bought.keys), ("an order line", bought.line_keys)):
+            other = {key: count for key, count in there.items() if key not in keys.values()}
+            if other:
+                yield f"  # other keys of {what}: {_counted(other, NAMES_SHOWN)}"
+
+    def _calendar(self) -> Iterator[str]:
+        days = sorted({one.date for one in self.deliveries if one.date is not None})
+        yield "# When a day's delivery is due, in the shop's time zone; without it, none is late."
+        if days:
+            span = (days[-1] - days[0]).days + 1
+            without = span - len(days)
+            lack = f"{without} day{'s' * (without != 1)} between without a file" if without else (
+                "no day between without a file"
+            )  # fmt: skip
+            yield f"# Seen: {len(self.deliveries)} deliveries, {days[0]} to {days[-1]}, {lack}."
+        yield from (
+            "# calendar:",
+            '#   expected_by: "07:00"',
+            "#   days_after: 1         # a day's file comes on the next morning",
+            "#   grace_minutes: 60",
+        )
+
+
+_OF_A_LINE = frozenset({"item_id", "item_name", "quantity", "item_price"})
+
+
+def _described(column: Column, name: str) -> list[str]:
+    return [
+        f"  - name: {_quoted(name)}",
+        f"    role: {column.role}",
+        f"    kind: {column.kind}",
+        f"    required: {str(column.required).lower()}",
+        "    aliases: []",
+        f"    if_missing: {column.if_missing}",
+        f"    why: {_quoted(column.why)}",
+    ]
+
+
+def _schema(bought: Purchases, keys: Mapping[str, str]) -> Iterator[str]:
+    """What the purchases have in common, as a JSON Schema that somebody may put into force."""
+    yield "# The shape of a payload, by step or event name, as a JSON Schema or the path of one."
+    yield "# Off by default: the rules of the gate judge what orders need. Seen in the sample:"
+    always = [
+        key for key, count in bought.keys.items()
+        if count == bought.count and key in keys.values()
+    ]  # fmt: skip
+    yield "# payloads:"
+    yield "#   purchase:"
+    yield "#     type: object"
+    yield f"#     required: {_listed(sorted(always))}"
+    yield "#     properties:"
+    for key in sorted(key for key in bought.kinds if key in keys.values()):
+        yield f"#       {_quoted(key)}: {{type: {_listed(sorted(bought.kinds[key]))}}}"

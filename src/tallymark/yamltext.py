@@ -1,0 +1,103 @@
+"""Plain data as YAML text: blocks, one key a line, and any text whatever in it.
+
+A text stands bare where every reader of YAML takes it for a text, else in double quotes with all
+that is not printable escaped, so that what is read is what was written, to the character.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeGuard
+
+__all__ = ["yaml_text"]
+
+# Bare words: no number, no date, no sign that means something; never what YAML 1.1 or 1.2 reads
+# as true, false or nothing.
+_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[ ./-][A-Za-z0-9_]+)*")
+_MEANS_MORE = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_INDENT = "  "
+
+
+def yaml_text(value: Mapping[str, object]) -> str:
+    """A mapping of texts, numbers, lists and mappings as YAML; same value, same bytes.
+
+    Example:
+        >>> print(yaml_text({"version": "1", "names": ["a", "no"], "none": {}}), end="")
+        version: "1"
+        names:
+          - a
+          - "no"
+        none: {}
+    """
+    return "".join(f"{line}\n" for line in _mapping(value, "")) or "{}\n"
+
+
+def _mapping(value: Mapping[str, object], indent: str) -> Iterator[str]:
+    for key, one in value.items():
+        yield from _entry(f"{indent}{_scalar(str(key))}:", one, indent)
+
+
+def _entry(head: str, value: object, indent: str) -> Iterator[str]:
+    if isinstance(value, Mapping) and value:
+        yield head
+        yield from _mapping(value, indent + _INDENT)
+    elif _is_list(value) and value:
+        yield head
+        yield from _items(value, indent + _INDENT)
+    else:
+        yield f"{head} {_scalar(value)}"
+
+
+def _items(values: Sequence[object], indent: str) -> Iterator[str]:
+    for one in values:
+        inside = indent + _INDENT
+        if isinstance(one, Mapping) and one:
+            lines = _mapping(one, inside)
+        elif _is_list(one) and one:
+            lines = _items(one, inside)
+        else:
+            yield f"{indent}- {_scalar(one)}"
+            continue
+        # The first line of what is inside stands beside the dash.
+        for number, line in enumerate(lines):
+            yield f"{indent}- {line[len(inside) :]}" if number == 0 else line
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{}"
+    if _is_list(value):
+        return "[]"
+    if value is None or isinstance(value, (bool, int)):
+        return json.dumps(value)
+    if isinstance(value, float):
+        return _number(value)
+    text = str(value)
+    if _BARE.fullmatch(text) and text.lower() not in _MEANS_MORE:
+        return text
+    return _quoted(text)
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return {math.inf: ".inf", -math.inf: "-.inf"}.get(value, ".nan")
+    # Readers of YAML 1.1 take 1e+16 for a text: it needs a point.
+    mantissa, exponent, power = repr(value).partition("e")
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}{exponent}{power}"
+
+
+def _quoted(text: str) -> str:
+    """In double quotes; YAML, unlike JSON, knows no pairs of surrogates."""
+    # Half a pair cannot be said in UTF-8.
+    whole = text.encode(errors="replace").decode()
+    return "".join(
+        one if one.isprintable() else f"\\U{ord(one):08x}"
+        for one in json.dumps(whole, ensure_ascii=False)
+    )
