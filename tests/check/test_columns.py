@@ -66,7 +66,7 @@ def test_a_rename_in_its_place_is_adopted(old: str, new: str) -> None:
     """Another name for the same values in the same place is read, and told with its evidence."""
     mapped = _renamed(old, new)
     assert _adopted(mapped) == {old: new}
-    assert mapped.roles[next(c.role for c in CONTRACT.columns if c.name == old)] == new
+    assert mapped.delivered[old] == new
     assert not mapped.missing
     assert not mapped.unexpected
     assert "same position" in mapped.renames[0].evidence()
