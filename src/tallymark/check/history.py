@@ -7,94 +7,115 @@ alone: so they do not depend on the order in which files happened to arrive.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tallymark.check.days import (
+    NO_CLOCK,
+    Arrivals,
+    Clock,
+    Gaps,
+    Hours,
+    Sizes,
+    client_volume,
+    file_form,
+)
+from tallymark.check.order_history import Fields, Ids, Sums, odd_orders
+from tallymark.check.past import Day, Habit, Told
 from tallymark.check.rules import Hit, finding
-from tallymark.config import CheckRules, Severity
+from tallymark.check.shares import Shares
+from tallymark.config import CheckRules
+from tallymark.contract import Contract
 from tallymark.results import Finding
 
 __all__ = ["history_findings"]
 
-_ITEM = "[]."  # in the name of a field of an order's lines
-CHANCE = 1e-6  # how unlikely an empty field must be before it is called lost
+Entry = Mapping[str, Any]
+Look = Callable[[Day], Iterator[Told]]
 
 
 def history_findings(
-    entries: Sequence[Mapping[str, Any]], rules: CheckRules, *, money_fields: frozenset[str]
+    entries: Sequence[Entry],
+    rules: CheckRules,
+    contract: Contract,
+    clock: Clock = NO_CLOCK,
 ) -> dict[str, list[Finding]]:
-    """Findings by delivery key, from ledger entries ordered by date and key."""
+    """Findings by delivery key, from ledger entries ordered by date and key.
+
+    Args:
+        entries: What the gate remembers of each delivery.
+        rules: Which checks there are, and how bad a hit is.
+        contract: The calendar, and what the columns and fields are.
+        clock: What time it is; without it nothing is overdue.
+    """
     wanted = {rule.check: rule for rule in rules.rules if rule.enabled}
-    found: dict[str, list[Finding]] = {}
-    versions: dict[str, str] = {}
-    filled: dict[str, list[int]] = {}
-    lost_since: dict[str, str] = {}
-    for entry in entries:
-        mine = found.setdefault(entry["delivery"], [])
-        if not entry["rows_read"]:
-            continue
-        if (rule := wanted.get("same_bytes")) and entry["version"] in versions:
-            other = versions[entry["version"]]
-            hit = Hit(
-                message=f"the same bytes were delivered before as {other}; their rows are "
-                "flagged as repeats and count once",
-                evidence={"other": other},
-                rows=entry["rows_read"],
-                share=1.0,
-            )
-            mine.append(_dated(finding(rule, hit), entry))
-        versions.setdefault(entry["version"], entry["delivery"])
-        rule = wanted.get("payload_field_lost")
-        for name, (have, want) in _fields(entry, filled):
-            before = filled.setdefault(name, [0, 0])
-            if rule and have == 0 and _impossible(before, want):
-                share = before[0] / before[1]
-                lost_since.setdefault(name, entry["first_event_at"] or "")
-                hit = Hit(
-                    subject=name[:96],
-                    message=f"{name[:96]} is empty in all {want} places of the purchases; earlier "
-                    f"deliveries filled {share:.0%} of them",
-                    severity=Severity.P1 if name in money_fields else None,
-                    evidence={"filled_before": before[0], "expected_before": before[1]},
-                    rows=want,
-                    share=1.0,
-                )
-                mine.append(_dated(finding(rule, hit), entry, lost_since[name]))
-            else:
-                # A day on which the field is lost does not teach that empty is normal.
-                lost_since.pop(name, None)
-                before[0] += have
-                before[1] += want
+    money = frozenset({contract.payload.transaction_id, contract.payload.revenue})
+    arrivals = Arrivals(contract.calendar, clock)
+    form: dict[str, str] = {}
+    habits: dict[str, Habit] = {}
+    looks: list[Look] = [
+        Gaps(contract.calendar).look,
+        arrivals.look,
+        lambda day: file_form(day, form),
+        Sizes(wanted).look,
+        Fields(wanted, money).look,
+        Shares(contract, wanted).look,
+        Hours().look,
+        lambda day: client_volume(day, wanted),
+        lambda day: odd_orders(day, habits),
+        Sums().look,
+        Ids().look,
+    ]
+    found: dict[str, list[Finding]] = {entry["delivery"]: [] for entry in entries}
+    known = {entry["delivery"]: entry for entry in entries}
+    days, told = _days(entries)
+    for day in days:
+        for look in looks:
+            told += look(day)
+    told += arrivals.overdue()
+    for one in told:
+        rule = wanted.get(one.check)
+        if rule is not None:
+            entry = known[one.delivery]
+            found[one.delivery].append(_dated(finding(rule, one.hit), entry, one))
     return found
 
 
-def _fields(
-    entry: Mapping[str, Any], known: Mapping[str, object]
-) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Filled and expected places by field; a known field that no payload names is empty."""
-    fields = entry["fields"]
-    places = dict.fromkeys((False, True), 0)
-    for name, (_, want) in fields.items():
-        places[_ITEM in name] = max(places[_ITEM in name], want)
-    for name in sorted({*fields, *known} if fields else ()):
-        have, want = fields.get(name, (0, places[_ITEM in name]))
-        yield name, (have, want)
+def _days(entries: Sequence[Entry]) -> tuple[list[Day], list[Told]]:
+    """The days in order, and which deliveries are another one under a second name."""
+    days: dict[str, Day] = {}
+    told: list[Told] = []
+    versions: dict[str, str] = {}
+    for entry in entries:
+        if not entry["date"]:
+            continue
+        day = days.setdefault(entry["date"], Day(entry["date"]))
+        day.delivered.append(entry)
+        if not entry["rows_read"]:
+            continue
+        other = versions.setdefault(entry["version"], entry["delivery"])
+        if other != entry["delivery"]:
+            told.append(_same(entry, other))
+        elif entry.get("traffic"):
+            day.entries.append(entry)
+    return [days[date] for date in sorted(days)], told
 
 
-def _impossible(before: Sequence[int], want: int) -> bool:
-    """Whether an empty field is beyond chance, given how often it was filled before."""
-    have, total = before
-    if not have or not want:
-        return False
-    # Laplace's rule keeps a short history from being taken for certainty.
-    empty = (total - have + 1) / (total + 2)
-    return bool(empty**want < CHANCE)
+def _same(entry: Entry, other: str) -> Told:
+    hit = Hit(
+        message=f"the same bytes were delivered before as {other}; their rows are "
+        "flagged as repeats and count once",
+        evidence={"other": other},
+        rows=entry["rows_read"],
+        share=1.0,
+    )
+    return Told("same_bytes", entry["delivery"], hit)
 
 
-def _dated(one: Finding, entry: Mapping[str, Any], since: str | None = None) -> Finding:
+def _dated(one: Finding, entry: Entry, told: Told) -> Finding:
     return dataclasses.replace(
         one,
-        since=since or entry["first_event_at"] or f"{entry['date']}T00:00:00.000Z",
-        date=entry["date"],
+        since=told.since or entry["first_event_at"] or f"{entry['date']}T00:00:00.000Z",
+        date=told.day or entry["date"],
         delivery=entry["delivery"],
     )

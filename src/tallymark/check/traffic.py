@@ -1,0 +1,376 @@
+"""Who came and when, inside one delivery: a few narrow aggregates over its landed rows.
+
+Everything is counted by the hour, so that what begins inside a day can be dated; what is a lot is
+decided later, against the shop's other days (:mod:`tallymark.check.history`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tallymark.classify.agents import Agent, classify_agents
+from tallymark.classify.hosts import HostIndex, internal_host
+from tallymark.config import Shop
+from tallymark.contract import Contract, InternalMarks
+from tallymark.engine.base import literal, path_list
+from tallymark.engine.duckdb import DuckEngine
+from tallymark.ingest.landing import Landed
+from tallymark.ingest.landing_sql import REJECTED, Fault
+
+__all__ = ["DOUBLE_MS", "Traffic", "measure_traffic"]
+
+DOUBLE_MS = 2000
+"""The same client, event and page again within so many milliseconds is one event fired twice."""
+HOURS = 24
+_DAY_SHARE = 0.01  # of the rows; a day with fewer has stray late events, and is not followed
+_MOST_DAYS = 62
+_AGENTS = 5000  # distinct user agents classified, the commonest first; a hostile file has millions
+_HOSTS = 1000
+_CACHED = 16_384
+_NAMES = 3  # bots and hosts that a finding names
+_NAME_LENGTH = 64
+_DOUBLES_READ = 20_000  # rows in which double-fired events are looked for at first
+_DOUBLES_FEW = 0.004  # share of double-fired events in those below which nobody counts the rest
+_CLIENTS_READ = 100_000  # rows above which only some are asked which client is busy
+_EVERY = 16
+_BUSY = 200  # events of one client and hour, below which nobody looks closer
+_CLIENTS = 20
+_KEPT_CLIENTS = 5
+_MINUTE_MS = 60_000
+
+Hour = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Counts over the accepted rows of a delivery.
+
+    Attributes:
+        days: The days it holds, ISO 8601, in the shop's time zone; stray late events left out.
+        zone: That time zone.
+        hours: Rows by hour: 24 numbers for each of the days.
+        first: The first event of each hour, in milliseconds; None in an empty hour.
+        last: The last one.
+        shares: By measure, (rows it is true of, rows it could be true of), late events included.
+        by_hour: By measure, how many of them fall into each hour; measures that are never true
+            are left out.
+        of: Rows by hour that a measure could be true of, where those are not all rows.
+        busy: The busiest clients: (events in their busiest hour, that hour's index, all events).
+        bots: The commonest bots and their rows.
+        hosts: The commonest internal hosts and their rows.
+    """
+
+    days: Sequence[str] = ()
+    zone: str = "UTC"
+    hours: Sequence[int] = ()
+    first: Sequence[int | None] = ()
+    last: Sequence[int | None] = ()
+    shares: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    by_hour: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    of: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    busy: Sequence[tuple[int, int, int]] = ()
+    bots: Sequence[tuple[str, int]] = ()
+    hosts: Sequence[tuple[str, int]] = ()
+
+    def as_entry(self) -> dict[str, Any]:
+        """What the ledger keeps of it: small, plain, and without any client's id."""
+        return {
+            "days": list(self.days),
+            "zone": self.zone,
+            "hours": _packed(self.hours),
+            "first": _packed(self.first),
+            "last": _packed(self.last),
+            "shares": {name: list(pair) for name, pair in self.shares.items()},
+            "by_hour": {name: _packed(counts) for name, counts in self.by_hour.items()},
+            "of": {name: _packed(counts) for name, counts in self.of.items()},
+            "busy": [list(one) for one in self.busy],
+            "bots": [list(one) for one in self.bots],
+            "hosts": [list(one) for one in self.hosts],
+        }
+
+
+def _packed(counts: Sequence[int | None]) -> str:
+    return " ".join("-" if one is None else str(one) for one in counts)
+
+
+def measure_traffic(
+    engine: DuckEngine,
+    landed: Landed,
+    roles: Mapping[str, str | None],
+    contract: Contract,
+    shop: Shop,
+) -> Traffic:
+    """Count who came when.
+
+    Args:
+        landed: The landed delivery.
+        roles: For each role of the contract, the delivered column that plays it, or None.
+        contract: Marks of internal traffic.
+        shop: Time zone and internal hosts.
+    """
+    return _Measuring(engine, landed, roles, contract, shop).measure()
+
+
+class _Measuring:
+    """One delivery being counted."""
+
+    def __init__(
+        self,
+        engine: DuckEngine,
+        landed: Landed,
+        roles: Mapping[str, str | None],
+        contract: Contract,
+        shop: Shop,
+    ) -> None:
+        self.engine = engine
+        self.source = f"read_parquet({path_list([landed.path])})"
+        self.sound = f"faults & {REJECTED.value} = 0"
+        self.roles = {role for role, column in roles.items() if column is not None}
+        self.contract = contract
+        self.shop = contract.merged_into(shop)
+        self.rows = 0
+        self.places: dict[Hour, int] = {}
+        self.shares: dict[str, tuple[int, int]] = {}
+        self.by_hour: dict[str, list[int]] = {}
+        self.of: dict[str, list[int]] = {}
+
+    def measure(self) -> Traffic:
+        """All counts."""
+        groups = self.engine.rows(
+            "select event_date, event_hour, faults, step, count(*), min(event_ms), max(event_ms), "
+            f"count(referrer), count(payload) from {self.source} where {self.sound} group by all"
+        )
+        self.rows = sum(row[4] for row in groups)
+        if not self.rows:
+            return Traffic(zone=self.shop.timezone)
+        days = self._days(groups)
+        hours, first, last = self._clock(groups)
+        self._columns(groups)
+        bots, hosts = self._strangers()
+        self._doubles()
+        self.by_hour = {name: counts for name, counts in self.by_hour.items() if any(counts)}
+        self.of = {name: counts for name, counts in self.of.items()
+                   if name in self.by_hour and counts != hours}  # fmt: skip
+        return Traffic(
+            days=days, zone=self.shop.timezone, hours=hours, first=first, last=last,
+            shares=dict(sorted(self.shares.items())), by_hour=dict(sorted(self.by_hour.items())),
+            of=dict(sorted(self.of.items())), busy=self._busy(), bots=bots, hosts=hosts,
+        )  # fmt: skip
+
+    def _days(self, groups: Sequence[tuple[Any, ...]]) -> list[str]:
+        found: Counter[str] = Counter()
+        for row in groups:
+            found[str(row[0])] += row[4]
+        held = sorted(day for day, rows in found.items() if rows >= _DAY_SHARE * self.rows)
+        days = held[:_MOST_DAYS]
+        self.places = {
+            (day, hour): index * HOURS + hour
+            for index, day in enumerate(days)
+            for hour in range(HOURS)
+        }
+        return days
+
+    def _at(self, row: Sequence[Any]) -> int | None:
+        return self.places.get((str(row[0]), int(row[1])))
+
+    def _clock(
+        self, groups: Sequence[tuple[Any, ...]]
+    ) -> tuple[list[int], list[int | None], list[int | None]]:
+        hours = [0] * len(self.places)
+        first: list[int | None] = [None] * len(self.places)
+        last: list[int | None] = [None] * len(self.places)
+        for row in groups:
+            at = self._at(row)
+            if at is not None:
+                hours[at] += row[4]
+                known, latest = first[at], last[at]
+                first[at] = row[5] if known is None else min(known, row[5])
+                last[at] = row[6] if latest is None else max(latest, row[6])
+        return hours, first, last
+
+    def _note(self, name: str, at: int | None, bad: int, of: int) -> None:
+        """Count rows of a measure, and those it could be true of, in all and in their hour."""
+        before = self.shares.get(name, (0, 0))
+        self.shares[name] = (before[0] + bad, before[1] + of)
+        if at is None:
+            return
+        if bad:
+            self.by_hour.setdefault(name, [0] * len(self.places))[at] += bad
+        if of:
+            self.of.setdefault(name, [0] * len(self.places))[at] += of
+
+    def _columns(self, groups: Sequence[tuple[Any, ...]]) -> None:
+        """Empty values of each column, and of the client ids beyond page views."""
+        flags = {"client_id": Fault.CLIENT, "page_url": Fault.PAGE, "user_agent": Fault.AGENT}
+        for row in groups:
+            at, faults, step, count = self._at(row), row[2], row[3], row[4]
+            for role, fault in flags.items():
+                if role in self.roles:
+                    self._note(role, at, count if faults & fault else 0, count)
+            if "client_id" in self.roles and step != "page_view":
+                self._note("client_id:deep", at, count if faults & Fault.CLIENT else 0, count)
+            if "referrer" in self.roles:
+                self._note("referrer", at, count - row[7], count)
+            if "event_data" in self.roles and step != "purchase":
+                self._note(f"event_data:{step}", at, count - row[8], count)
+
+    def _strangers(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+        """Rows of bots and of the shop's own people, and the commonest names of either.
+
+        Bots and testers send no referrer, so that column is judged without their rows.
+        """
+        agents, bots, bot_names = self._agents()
+        conditions = {"bot": _in("user_agent", bots)}
+        hosts, host_names = self._hosts()
+        marks = self.contract.internal
+        own = [agent for agent in agents if any(mark in agent for mark in marks.user_agents)]
+        inside = [_in("page_host", hosts), _in("user_agent", own)]
+        inside += [f"contains(page_url, {literal(mark)})" for mark in _in_urls(marks)]
+        conditions["internal"] = " or ".join(f"({one})" for one in inside if one)
+        told = {name: text for name, text in conditions.items() if text}
+        for name in ("bot", "internal") if "user_agent" in self.roles else ("internal",):
+            self._note(name, None, 0, self.rows)
+        if told:
+            counts = ", ".join(
+                f"count(case when {told.get(name) or 'false'} then 1 end)" for name in conditions
+            )
+            for row in self.engine.rows(
+                f"select event_date, event_hour, {counts}, count(*), count(referrer) "
+                f"from {self.source} where {self.sound} "
+                f"and ({' or '.join(told.values())}) group by all"
+            ):
+                self._apart(row)
+        return bot_names, host_names
+
+    def _apart(self, row: Sequence[Any]) -> None:
+        """Count an hour's rows of bots and testers, and take them out of the referrer's counts."""
+        at, count = self._at(row), row[4]
+        for name, bad in (("bot", row[2]), ("internal", row[3])):
+            if bad:
+                self._note(name, at, bad, 0)
+        if "referrer" in self.roles:
+            self._note("referrer", at, row[5] - count, -count)
+
+    def _agents(self) -> tuple[list[str], list[str], list[tuple[str, int]]]:
+        """The user agents, commonest first, which of them are bots, and the commonest bots."""
+        if "user_agent" not in self.roles:
+            return [], [], []
+        counted = self.engine.rows(
+            f"select user_agent, count(*) as n from {self.source} where {self.sound} "
+            f"and user_agent is not null group by user_agent order by n desc, user_agent "
+            f"limit {_AGENTS}"
+        )
+        names: Counter[str] = Counter()
+        bots = []
+        for agent, count in counted:
+            told = _classified(agent)
+            if told.is_bot:
+                bots.append(agent)
+                names[(told.bot_name or "bot")[:_NAME_LENGTH]] += count
+        return [agent for agent, _ in counted], bots, _commonest(names)
+
+    def _hosts(self) -> tuple[list[str], list[tuple[str, int]]]:
+        """The internal hosts among the pages'."""
+        counted = self.engine.rows(
+            f"select page_host, count(*) as n from {self.source} where {self.sound} "
+            f"and page_host is not null group by page_host order by n desc, page_host "
+            f"limit {_HOSTS}"
+        )
+        configured = HostIndex(dict.fromkeys(self.shop.internal_hosts, True))
+        found = [(host, count) for host, count in counted
+                 if configured.lookup(host) or internal_host(host)]  # fmt: skip
+        names: Counter[str] = Counter()
+        for host, count in found:
+            names[host[:_NAME_LENGTH]] += count
+        return [host for host, _ in found], _commonest(names)
+
+    def _doubles(self) -> None:
+        """Events fired twice: in some minutes of the day, and in all where those have a few.
+
+        Pages are long texts: they are only asked for where, without them, there would be many.
+        """
+        step = max(1, self.rows // _DOUBLES_READ)
+        found = self._twice("client_id, event_name", step)
+        if _many(found):
+            found = self._twice("client_id, event_name, page_url", step)
+        if step > 1 and _many(found):
+            found = self._twice("client_id, event_name, page_url", 1)
+        for row in found:
+            self._note(f"double:{row[2]}", self._at(row), row[4], row[3])
+
+    def _twice(self, alike: str, step: int) -> list[tuple[Any, ...]]:
+        """By hour and step of the funnel: events, and those that follow one alike at once."""
+        some = f" and (event_ms // {_MINUTE_MS}) % {step} = 0" if step > 1 else ""
+        return self.engine.rows(
+            "select event_date, event_hour, step, count(*), "
+            f"count(case when apart between 1 and {DOUBLE_MS - 1} then 1 end) from ("
+            "select event_date, event_hour, step, event_ms - lag(event_ms) over (partition by "
+            f"{alike} order by event_ms) as apart "
+            f"from {self.source} where {self.sound} and client_id is not null "
+            f"and step <> 'purchase'{some}) group by all"
+        )
+
+    def _busy(self) -> list[tuple[int, int, int]]:
+        """The clients with most events in one hour; found among some rows, counted in all."""
+        step = _EVERY if self.rows > _CLIENTS_READ else 1
+        some = f" and line_number % {step} = 0" if step > 1 else ""
+        asked = self.engine.rows(
+            f"select client_id, count(*) as n from {self.source} where {self.sound} "
+            f"and client_id is not null{some} group by client_id having count(*) >= "
+            f"{_BUSY // (2 * step) if step > 1 else _BUSY} order by n desc, client_id "
+            f"limit {_CLIENTS}"
+        )
+        if not asked:
+            return []
+        counted = self.engine.rows(
+            f"select client_id, event_date, event_hour, count(*) from {self.source} "
+            f"where {self.sound} and client_id in (select unnest(cast(? as varchar[]))) "
+            "group by all",
+            [[row[0] for row in asked]],
+        )
+        peaks: dict[str, tuple[int, int]] = {}
+        totals: Counter[str] = Counter()
+        for client, day, hour, count in counted:
+            totals[client] += count
+            at = self.places.get((str(day), int(hour)))
+            if at is not None:
+                peaks[client] = max(peaks.get(client, (0, 0)), (count, -at))
+        found = [(count, -at, totals[client]) for client, (count, at) in peaks.items()]
+        return sorted((one for one in found if one[0] >= _BUSY), reverse=True)[:_KEPT_CLIENTS]
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _classified(agent: str) -> Agent:
+    return classify_agents([agent])[0]
+
+
+def _many(found: Sequence[Sequence[Any]]) -> bool:
+    """Whether of some step more than a few events may have fired twice."""
+    of: Counter[str] = Counter()
+    twice: Counter[str] = Counter()
+    for row in found:
+        of[row[2]] += row[3]
+        twice[row[2]] += row[4]
+    return any(twice[kind] > _DOUBLES_FEW * of[kind] for kind in of)
+
+
+def _in(column: str, values: Sequence[str]) -> str:
+    """SQL that asks whether a column is one of some values; nothing for none."""
+    return f"{column} in ({', '.join(map(literal, values))})" if values else ""
+
+
+def _in_urls(marks: InternalMarks) -> list[str]:
+    """What marked addresses contain, whichever parameter comes first."""
+    found = []
+    for mark in marks.url_parameters:
+        text = mark if "=" in mark else f"{mark}="
+        found += [f"?{text}", f"&{text}"]
+    return found
+
+
+def _commonest(names: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(names.items(), key=lambda one: (-one[1], one[0]))[:_NAMES]
