@@ -7,22 +7,14 @@ import io
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from tallymark.check.report import FILES, SCHEMA, markdown, write_reports
 from tallymark.check.report import as_csv as report_csv
-from tallymark.check.report import markdown, write_reports
 from tallymark.config import Severity
 from tallymark.results import CheckResult, DeliveryReport, Finding, Layer, Status, Verdict
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "[click](javascript:alert(1))",
-    "![x](http://evil.example/p.png)",
-    "a | b\n\n# heading",
-    "`code` **bold** $math$ ~strike~",
-    "\x1b[31mred\x1b[0m",
-)
-FORMULAS = ("=cmd|' /C calc'!A0", "+1", "-1", "@sum(1)", "\t=1", "\r=1", " =1")
+from tests.check.reporting import FORMULAS, HOSTILE
 
 
 def _result(message: str, key: str = "2031-05-05.csv") -> CheckResult:
@@ -61,7 +53,7 @@ def test_no_formula_reaches_a_spreadsheet(text: str) -> None:
     """A cell of the CSV report never begins as a formula does."""
     for row in csv.reader(io.StringIO(report_csv(_result(text, text)), newline="")):
         for cell in row:
-            assert not cell.lstrip().startswith(("=", "+", "-", "@"))
+            assert not cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff20"))
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, *FORMULAS, "\ud800", "\0", "é\u2028"])
@@ -69,6 +61,7 @@ def test_json_is_json(tmp_path: Path, text: str) -> None:
     """Whatever was delivered, the JSON report can be read back."""
     write_reports(_result(text, text), tmp_path)
     found = json.loads((tmp_path / "dq_report.json").read_text(encoding="utf-8"))
+    jsonschema.validate(found, SCHEMA)
     assert found["status"] == "YELLOW"
     assert found["deliveries"][0]["findings"][0]["severity"] == "P2"
     assert (tmp_path / "dq_report.csv").read_bytes()
@@ -104,3 +97,9 @@ def test_a_delivery_without_findings_has_its_line(tmp_path: Path) -> None:
         ("a.csv", "PASS", "")
     ]
     assert write_reports(report, tmp_path)
+
+
+def test_what_is_asked_for_is_written_as_well(tmp_path: Path) -> None:
+    """Markdown, JSON and CSV always, JUnit and SARIF on demand."""
+    write_reports(_result("x"), tmp_path, formats=("junit", "sarif"))
+    assert {path.name for path in tmp_path.iterdir()} == set(FILES.values())

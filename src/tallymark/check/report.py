@@ -1,111 +1,80 @@
-"""The gate's reports: for people (Markdown), for programs (JSON), for spreadsheets (CSV)."""
+"""The gate's reports: for people (Markdown), programs (JSON), spreadsheets (CSV) and CI systems."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import io
-import re
+import json
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
+from tallymark.check.junit import junit
+from tallymark.check.report_markdown import markdown
+from tallymark.check.report_text import cell
+from tallymark.check.sarif import sarif
+from tallymark.config import CheckRules, ReportFormat, shipped
 from tallymark.engine.warehouse import write_atomically
-from tallymark.results import CheckResult, DeliveryReport, to_json
+from tallymark.results import CheckResult, to_json
 
-__all__ = ["as_csv", "markdown", "write_reports"]
+__all__ = ["FILES", "SCHEMA", "as_csv", "as_json", "markdown", "write_reports"]
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|<>&~$])")
-# Control characters, line and paragraph separators, changes of writing direction.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_RISKY = ("=", "+", "-", "@")
+SCHEMA: Mapping[str, Any] = json.loads(shipped("templates/dq_report.schema.json"))
+_ALWAYS: tuple[ReportFormat, ...] = ("md", "json", "csv")
 _COLUMNS = (
     "delivery", "date", "verdict", "score", "rows_read", "rows_accepted", "rows_quarantined",
-    "finding", "severity", "message", "since", "rows", "share", "fix", "owner",
+    "finding", "severity", "message", "since", "rows", "share", "fix", "owner", "money",
+    "runbook", "query",
 )  # fmt: skip
+_OF_A_DELIVERY = 7  # of these columns
+FILES: Mapping[ReportFormat, str] = {
+    "md": "dq_report.md",
+    "json": "dq_report.json",
+    "csv": "dq_report.csv",
+    "junit": "dq_report.junit.xml",
+    "sarif": "dq_report.sarif",
+}
 
 
-def write_reports(result: CheckResult, folder: Path) -> list[Path]:
-    """Write ``dq_report.{md,json,csv}``; the same result gives the same bytes."""
-    texts = {
-        "dq_report.md": markdown(result),
-        "dq_report.json": _lasting(result),
-        "dq_report.csv": as_csv(result),
+def write_reports(
+    result: CheckResult,
+    folder: Path,
+    *,
+    formats: Collection[ReportFormat] = (),
+    rules: CheckRules | None = None,
+) -> list[Path]:
+    """Write ``dq_report.{md,json,csv}`` and what else is asked for; same result, same bytes.
+
+    Args:
+        result: The verdicts.
+        folder: Where to write.
+        formats: Which of ``junit`` and ``sarif`` to write as well.
+        rules: The rules that were asked; JUnit lists them all, SARIF describes them.
+    """
+    asked = rules or CheckRules(rules=())
+    makers: Mapping[ReportFormat, Callable[[], str]] = {
+        "md": lambda: markdown(result),
+        "json": lambda: as_json(result),
+        "csv": lambda: as_csv(result),
+        "junit": lambda: junit(result, asked),
+        "sarif": lambda: sarif(result, asked),
     }
-    for name, text in texts.items():
-        # What UTF-8 cannot say, half a surrogate pair, is a question mark here.
-        write_atomically(folder / name, text.encode(errors="replace"))
-    return [folder / name for name in texts]
+    written = []
+    for name, make in makers.items():
+        if name in _ALWAYS or name in formats:
+            path = folder / FILES[name]
+            # What UTF-8 cannot say, half a surrogate pair, is a question mark here.
+            write_atomically(path, make().encode(errors="replace"))
+            written.append(path)
+    return written
 
 
-def _lasting(result: CheckResult) -> str:
+def as_json(result: CheckResult) -> str:
     """The report as JSON, without how much of it is new: a second run writes the same bytes."""
     fields = {one.name: getattr(result, one.name) for one in dataclasses.fields(result)}
     del fields["judged_now"]
     return to_json(fields)
-
-
-def _escaped(text: str) -> str:
-    """Text from data, harmless in Markdown and in the HTML made of it."""
-    return _MARKUP.sub(r"\\\1", _plain(text))
-
-
-def _plain(text: str) -> str:
-    """Text on one line, without what a terminal or a reader would act on."""
-    return " ".join(_CONTROL.sub(" ", text).split())
-
-
-def markdown(result: CheckResult) -> str:
-    """The report for people: a line a delivery, then what is wrong and how to mend it."""
-    total = sum(one.rows_read for one in result.deliveries)
-    out = sum(one.rows_quarantined for one in result.deliveries)
-    lines = [
-        f"# Data quality: {result.status}",
-        "",
-        (
-            f"{len(result.deliveries)} deliveries, {total:,} rows: {total - out:,} accepted, "
-            f"{out:,} quarantined. Contract version {_escaped(result.contract_version)}."
-        ),
-        "",
-        "| Delivery | Verdict | Score | Rows | Quarantined | Findings |",
-        "|---|---|--:|--:|--:|---|",
-    ]
-    for one in result.deliveries:
-        counts = ", ".join(
-            f"{sum(f.severity == level for f in one.findings)} {level}"
-            for level in ("P0", "P1", "P2", "P3")
-            if any(f.severity == level for f in one.findings)
-        )
-        lines.append(
-            f"| {_escaped(one.delivery)} | {one.verdict} | {one.score} | {one.rows_read:,} "
-            f"| {one.rows_quarantined:,} | {counts or 'none'} |"
-        )
-    for one in result.deliveries:
-        if one.findings:
-            lines += _section(one)
-    lines += [
-        "",
-        (
-            "Score: 100, less 40 for each P0, 20 for each P1, 5 for each P2 and 30 times the "
-            "share of quarantined rows; a refused delivery scores 0."
-        ),
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _section(one: DeliveryReport) -> list[str]:
-    lines = ["", f"## {_escaped(one.delivery)}: {one.verdict}, {one.score} of 100", ""]
-    for finding in sorted(one.findings, key=lambda f: (f.severity, f.id)):
-        lines.append(f"- **{finding.severity}** {_escaped(finding.message)}")
-        lines.append(f"  - since {finding.since or 'unknown'}; rule `{_code(finding.id)}`")
-        if finding.fix:
-            lines.append(f"  - fix: {_escaped(finding.fix)}")
-        if finding.query:
-            lines.append(f"  - count it yourself: `{_code(finding.query)}`")
-    return lines
-
-
-def _code(text: str) -> str:
-    return _plain(text).replace("`", "")
 
 
 def as_csv(result: CheckResult) -> str:
@@ -119,15 +88,13 @@ def as_csv(result: CheckResult) -> str:
             one.rows_accepted, one.rows_quarantined,
         )  # fmt: skip
         for f in one.findings:
-            rest = (f.id, str(f.severity), f.message, f.since, f.rows, f.share, f.fix, f.owner)
-            writer.writerow([_safe(value) for value in (*base, *rest)])
+            money = None if f.money is None else float(f.money)
+            rest = (
+                f.id, str(f.severity), f.message, f.since, f.rows, f.share, f.fix, f.owner,
+                money, f.runbook, f.query,
+            )  # fmt: skip
+            writer.writerow([cell(value) for value in (*base, *rest)])
         if not one.findings:
-            writer.writerow([_safe(value) for value in base] + [""] * 8)
+            blank = [""] * (len(_COLUMNS) - _OF_A_DELIVERY)
+            writer.writerow([cell(value) for value in base] + blank)
     return text.getvalue()
-
-
-def _safe(value: object) -> object:
-    if not isinstance(value, str):
-        return "" if value is None else value
-    text = _plain(value)
-    return f"'{text}" if text.startswith(_RISKY) else text

@@ -1,0 +1,272 @@
+"""The gate's report for people: what matters first, each cause once, every number countable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from tallymark.check.report_stories import Run, Story, runs, seen_on, stories
+from tallymark.check.report_text import (
+    code,
+    count,
+    day_words,
+    escaped,
+    moment_words,
+    money_words,
+    percent,
+    rich,
+)
+from tallymark.check.samples import ORDER
+from tallymark.check.score import RULE, arithmetic
+from tallymark.results import CheckResult, DeliveryReport, Finding, Severity, Verdict
+
+__all__ = ["markdown"]
+
+_LISTED = 3  # deliveries named in a finding; of more, the first and the last
+_FACTS = 8  # facts of the evidence; the JSON has all
+_LEVELS = tuple(Severity)
+
+
+def markdown(result: CheckResult) -> str:
+    """The report as Markdown; the same result gives the same text. Data in it does nothing."""
+    told = stories(result.deliveries)
+    open_ = [one for one in told if one.one.severity is not Severity.P3]
+    notes = [one for one in told if one.one.severity is Severity.P3]
+    lines = [f"# Data quality: {result.status}", "", *_headline(result, open_), ""]
+    lines += ["## Deliveries", "", *_table(result.deliveries)]
+    if open_:
+        lines += ["", "## What is wrong"]
+        for story in open_:
+            lines += ["", *_block(story)]
+    if notes:
+        lines += ["", "## For information", ""]
+        lines += [_note(one) for one in notes]
+    lines += ["", *_foot(result)]
+    return "\n".join(lines) + "\n"
+
+
+def _note(story: Story) -> str:
+    one = story.one
+    first = "first " if len(story.on) > 1 else ""
+    told = f"{_place(story)}; {first}since {moment_words(one.since)}; rule {code(one.id)}"
+    return f"- {rich(one.message)} ({told})"
+
+
+# ---------------------------------------------------------------- what matters first
+
+
+def _headline(result: CheckResult, told: Sequence[Story]) -> Iterator[str]:
+    if told:
+        one = told[0].one
+        yield f"**{rich(_sentence(one.message))}.** {_seen(told[0])}."
+        if one.fix:
+            yield ""
+            yield f"What to do: {rich(_sentence(one.fix))}."
+    elif result.deliveries:
+        yield "**Nothing is wrong: every delivery passed.**"
+    else:
+        yield "**No delivery was found.**"
+    yield ""
+    yield _numbers(result, told)
+
+
+def _sentence(text: str) -> str:
+    """A text that begins like a sentence; its end is left to the writer."""
+    bare = text.strip().rstrip(".")
+    first = bare.split(" ", 1)[0]
+    # A name keeps its spelling: column names and fields are no words.
+    return bare if not first.isalpha() else f"{bare[:1].upper()}{bare[1:]}"
+
+
+def _seen(story: Story) -> str:
+    began = moment_words(story.one.since)
+    since = "It is not known since when" if began == "unknown" else f"Since {began}"
+    return f"{since}, {_place(story)}"
+
+
+def _place(story: Story) -> str:
+    if len(story.on) == 1:
+        return f"in {code(story.on[0].delivery)}"
+    return seen_on(story)
+
+
+def _numbers(result: CheckResult, told: Sequence[Story]) -> str:
+    read = sum(one.rows_read for one in result.deliveries)
+    out = sum(one.rows_quarantined for one in result.deliveries)
+    said = (
+        (Verdict.PASS, "passed"), (Verdict.WARN, "passed with warnings"),
+        (Verdict.QUARANTINE, "partly or wholly in quarantine"), (Verdict.STOP, "refused"),
+    )  # fmt: skip
+    verdicts = ", ".join(
+        f"{number:,} {words}"
+        for verdict, words in said
+        if (number := sum(one.verdict is verdict for one in result.deliveries))
+    )
+    errors = sum(one.one.severity.is_error for one in told)
+    found = " and ".join(
+        [count(errors, "error")] * bool(errors)
+        + [count(len(told) - errors, "warning")] * (len(told) > errors)
+    )
+    return (
+        f"{count(len(result.deliveries), 'delivery', 'deliveries')}"
+        f"{f' ({verdicts})' if verdicts else ''}, {count(read, 'row')}: {read - out:,} accepted, "
+        f"{out:,} quarantined. {f'{found[:1].upper()}{found[1:]}. ' if found else ''}"
+        f"Contract version {escaped(result.contract_version)}."
+    )
+
+
+# ---------------------------------------------------------------- the table
+
+
+def _table(reports: Sequence[DeliveryReport]) -> Iterator[str]:
+    yield "| Delivery | Verdict | Score | Rows | Quarantined | Findings |"
+    yield "|---|---|--:|--:|--:|---|"
+    for run in runs(reports):
+        rows = sum(one.rows_read for one in run.deliveries)
+        out = sum(one.rows_quarantined for one in run.deliveries)
+        first = run.deliveries[0]
+        yield (
+            f"| {_named(run)} | {first.verdict} | {_scores(run)} | {rows:,} | {out:,} "
+            f"| {_counted(run.deliveries)} |"
+        )
+
+
+def _named(run: Run) -> str:
+    first, last = run.deliveries[0], run.deliveries[-1]
+    if first is last:
+        return escaped(first.delivery)
+    number = count(len(run.deliveries), "delivery", "deliveries")
+    return f"{number}, {escaped(first.delivery)} to {escaped(last.delivery)}"
+
+
+def _scores(run: Run) -> str:
+    scores = [one.score for one in run.deliveries]
+    return str(scores[0]) if min(scores) == max(scores) else f"{min(scores)} to {max(scores)}"
+
+
+def _counted(reports: Iterable[DeliveryReport]) -> str:
+    found = [one.severity for report in reports for one in report.findings]
+    return ", ".join(f"{found.count(one)} {one}" for one in _LEVELS if one in found) or "none"
+
+
+# ---------------------------------------------------------------- one finding
+
+
+def _block(story: Story) -> Iterator[str]:
+    one = story.one
+    yield f"### {one.severity}: {rich(one.message)}"
+    yield ""
+    yield f"- {_seen(story)}{_names(story)}"
+    if story.rows is not None:
+        yield f"- Rows: {story.rows:,}{_share(story)}"
+    if story.money is not None:
+        yield f"- Money touched: {money_words(story.money)}"
+    if one.fix:
+        yield f"- Fix: {rich(one.fix)}"
+    if one.owner:
+        yield f"- Owner: {escaped(one.owner)}"
+    if one.runbook:
+        yield f"- Runbook: {_link(one.runbook)}"
+    facts = _facts(one)
+    if facts:
+        yield f"- Evidence: {facts}"
+    yield f"- Rule: {code(one.id)}"
+    if one.query:
+        day = f" ({escaped(story.on[0].delivery)})" if len(story.on) > 1 else ""
+        yield f"- Count it yourself{day}: {code(one.query)}"
+    if one.sample:
+        yield ""
+        yield from _sample(one.sample)
+
+
+def _names(story: Story) -> str:
+    """The files, where there is more than the one that the place names anyway."""
+    if len(story.on) == 1:
+        return ""
+    if len(story.on) <= _LISTED:
+        return f": {', '.join(code(one.delivery) for one in story.on)}"
+    return f": {code(story.on[0].delivery)} to {code(story.on[-1].delivery)}"
+
+
+def _share(story: Story) -> str:
+    """The share of the finding; of several, how it was on the first."""
+    if story.one.share is None:
+        return ""
+    if len(story.on) == 1:
+        return f" ({percent(story.one.share)})"
+    first = story.one.rows
+    share = percent(story.one.share)
+    return f" in all; {share if first is None else f'{first:,} ({share})'} on the first"
+
+
+def _facts(one: Finding) -> str:
+    shown = [
+        f"{escaped(name.replace('_', ' '))} {escaped(_fact(value))}"
+        for name, value in one.evidence.items()
+        if value is not None and value not in ("", [], {})
+    ]
+    return ", ".join(shown[:_FACTS])
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_fact(inner)}" for name, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_fact(inner) for inner in value)
+    return str(value)
+
+
+def _link(address: str) -> str:
+    """An address of ours that can be followed; anything but a plain web address is text."""
+    parts = urlsplit(address)
+    whole = parts.scheme in {"http", "https"} and parts.netloc
+    if whole and not any(mark in address for mark in " <>\"'`\\"):
+        return f"<{address}>"
+    return code(address)
+
+
+def _sample(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    given = {name for row in rows for name in row}
+    names = [name for name in ORDER if name in given] + sorted(given.difference(ORDER))
+    yield f"| {' | '.join(escaped(str(name)) for name in names)} |"
+    yield f"|{'---|' * len(names)}"
+    for row in rows:
+        cells = [_empty(row.get(name)) for name in names]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _empty(value: Any) -> str:
+    if value is None or value == "":
+        return "(empty)"
+    # In a table a bar ends the cell, inside of code as well.
+    return code(value).replace("|", "\\|") if isinstance(value, str) else str(value)
+
+
+# ---------------------------------------------------------------- how the scores come about
+
+
+def _foot(result: CheckResult) -> Iterator[str]:
+    yield "## How the scores come about"
+    yield ""
+    yield RULE
+    told: dict[str, list[DeliveryReport]] = {}
+    for one in result.deliveries:
+        if one.score_parts:
+            told.setdefault(arithmetic(one), []).append(one)
+    if told:
+        yield ""
+    for said, reports in told.items():
+        yield f"- {said}: {_listed(reports)}"
+
+
+def _listed(reports: Sequence[DeliveryReport]) -> str:
+    if len(reports) <= _LISTED:
+        return ", ".join(escaped(one.delivery) for one in reports)
+    first, last = reports[0].date, reports[-1].date
+    number = count(len(reports), "delivery", "deliveries")
+    if not (first and last):
+        return number
+    return f"{number} between {day_words(first)} and {day_words(last, year=True)}"
