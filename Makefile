@@ -8,16 +8,19 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench docs lock clean
+.PHONY: help demo test test-slow lint bench bench-gate bench-gate-rivals bench-gate-speed docs lock clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/installed ## Make a four-week shop with planted incidents, and run everything on it
 	@$(VENV)/bin/tallymark demo
 
-test: $(VENV)/installed ## Run all tests
-	@$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal
+test: $(VENV)/installed ## Run the tests; minutes
+	@$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
+
+test-slow: $(VENV)/installed ## Run the suites of many cases
+	@$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal -m slow
 
 lint: $(VENV)/installed ## Style, types and the import law
 	@$(RUN) -m ruff check
@@ -27,6 +30,17 @@ lint: $(VENV)/installed ## Style, types and the import law
 
 bench: $(VENV)/installed ## Measure speed and memory; prints a table
 	@$(RUN) bench/river.py
+
+bench-gate: $(VENV)/installed ## Plant faults into simulated shops; prints what the gate found
+	@$(RUN) bench/gate_renames.py
+	@$(RUN) bench/gate_incidents.py
+	@$(RUN) bench/gate_incidents.py --clean 20
+
+bench-gate-rivals: $(VENV)/installed ## Time 15 rules beside three other tools (needs a package index)
+	@$(RUN) -m bench.gate_rivals
+
+bench-gate-speed: $(VENV)/installed ## Measure the gate on ten million rows beside one scan
+	@$(RUN) -m bench.gate_speed
 
 docs: $(VENV)/installed ## Write the generated pages of docs/ anew
 	@$(RUN) docs/generate.py

@@ -30,7 +30,7 @@ from ruamel.yaml import YAML
 from tallymark import results
 from tallymark.build.graph import GRAPH, load_models, reads
 from tallymark.cli import cli as command_line
-from tallymark.config import COMPILED, CheckRules, Config, MonitorRules, load
+from tallymark.config import COMPILED, CheckRules, Config, MonitorRules, load, shipped
 from tallymark.contract import Contract
 
 __all__ = ["import_law", "pages", "stale"]
@@ -49,6 +49,8 @@ REPORTS: tuple[tuple[str, str, type], ...] = (
     ("dq_report.json", "dq_report", results.CheckResult),
     ("monitoring_report.json", "monitoring_report", results.MonitorResult),
 )
+# Reports whose schema is written by hand, beside the code that writes them, and stricter.
+PUBLISHED = ("dq_report",)
 
 
 # ---------------------------------------------------------------- small things of Markdown
@@ -318,7 +320,10 @@ class _AsWritten(GenerateJsonSchema):
         return {"type": "number"}
 
 
-def _report_schema(name: str, kind: type) -> dict[str, Any]:
+def _report_schema(name: str, slug: str, kind: type) -> dict[str, Any]:
+    if slug in PUBLISHED:
+        strict: dict[str, Any] = json.loads(shipped(f"templates/{slug}.schema.json"))
+        return strict
     schema = TypeAdapter(kind).json_schema(schema_generator=_AsWritten)
     for part in (schema, *schema.get("$defs", {}).values()):
         part.pop("additionalProperties", None)
@@ -387,6 +392,33 @@ def report_page() -> str:
     return _page("Reports as JSON", *blocks)
 
 
+# ---------------------------------------------------------------- reference/incidents.md
+
+
+def incidents_page() -> str:
+    """What the simulator can do to a made shop's files, and what can be set."""
+    from tallymark.demo.planting import incident_kinds  # noqa: PLC0415 -- loads numpy
+
+    rows = [
+        (
+            _code(name),
+            kind.summary,
+            "<br>".join(
+                f"{_code(key)}{f' = {_code(one.default)}' if one.default else ''}: {one.meaning}"
+                for key, one in kind.details.items()
+            ),
+        )
+        for name, kind in incident_kinds().items()
+    ]
+    return _page(
+        "Incidents of the simulator",
+        "`tallymark demo make shop --incident 'NAME@DAY[..DAY][:key=value,...]'` plants these in "
+        "a made shop. A day is its number, from 1, or a date. `truth/truth.json` then says what "
+        "was touched: kind, days, first and last time, rows, and further facts.",
+        _table(("incident", "what happens", "what can be set, with its default"), rows),
+    )
+
+
 # ---------------------------------------------------------------- explanation/architecture.md
 
 
@@ -431,6 +463,7 @@ def pages() -> dict[Path, str]:
         "explanation/architecture.md": architecture_page,
         "reference/cli.md": cli_page,
         "reference/configuration.md": configuration_page,
+        "reference/incidents.md": incidents_page,
         "reference/report-schemas.md": report_page,
         "reference/rules.md": rules_page,
         "reference/tables.md": tables_page,
@@ -441,7 +474,7 @@ def pages() -> dict[Path, str]:
         schema = {"$schema": GenerateJsonSchema.schema_dialect, **model.model_json_schema()}
         made[schemas / f"{slug}.schema.json"] = _json(schema)
     for name, slug, kind in REPORTS:
-        made[schemas / f"{slug}.schema.json"] = _json(_report_schema(name, kind))
+        made[schemas / f"{slug}.schema.json"] = _json(_report_schema(name, slug, kind))
     made[PACKAGE / COMPILED] = _json(_shipped_trees())
     made[PACKAGE / "models" / GRAPH] = _json(_what_models_read())
     return made

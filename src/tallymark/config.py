@@ -12,6 +12,7 @@ import functools
 import hashlib
 import importlib.resources
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -32,6 +33,8 @@ __all__ = [
     "MonitorRule",
     "MonitorRules",
     "Promotion",
+    "Quarantine",
+    "ReportFormat",
     "Sessions",
     "Severity",
     "Shop",
@@ -44,6 +47,13 @@ __all__ = [
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
+_UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+
+
+def _size(text: str) -> int:
+    """A size such as 1.5GB as a number of bytes."""
+    number, unit = re.findall(r"([\d.]+)\s?(\w+)", text)[0]
+    return int(float(number) * _UNITS[unit])
 
 
 class Severity(enum.StrEnum):
@@ -121,6 +131,34 @@ class Engine(Strict):
         description="Such as 500MB; beyond it data spills to disk. DuckDB's default else.",
     )
     threads: int | None = Field(None, ge=1, le=256, description="One a core if not given.")
+    max_unpacked: str = Field(
+        "50GB",
+        pattern=r"^\d{1,12}(\.\d{1,3})?\s?(MB|GB|MiB|GiB)$",
+        description="A compressed delivery that unpacks to more than this is refused.",
+    )
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """``max_unpacked`` as a number of bytes."""
+        return _size(self.max_unpacked)
+
+
+ReportFormat = Literal["md", "json", "csv", "junit", "sarif"]
+
+
+class Quarantine(Strict):
+    """What is kept of deliveries that were refused whole."""
+
+    keep_files_up_to: str = Field(
+        "256MB",
+        pattern=r"^\d{1,12}(\.\d{1,3})?\s?(MB|GB|MiB|GiB)$",
+        description="A refused delivery up to this size is copied into quarantine/files.",
+    )
+
+    @property
+    def keep_bytes(self) -> int:
+        """The size as a number of bytes."""
+        return _size(self.keep_files_up_to)
 
 
 class Config(Strict):
@@ -137,11 +175,17 @@ class Config(Strict):
     export: Literal["none", "csv", "parquet"] = Field(
         "csv", description="Format of fct_sessions, fct_orders and fct_attribution beside the data."
     )
+    reports: tuple[ReportFormat, ...] = Field(
+        ("md", "json", "csv"), description="Forms of dq_report; the first three are always written."
+    )
     generations: int = Field(5, ge=1, le=100, description="Catalogs kept for going back.")
     shop: Shop = Field(Shop(), description="Who the shop is and what counts as its own ground.")
     sessions: Sessions = Field(Sessions(), description="How events become sessions.")
     attribution: Attribution = Field(Attribution(), description="Which touches may take credit.")
     engine: Engine = Field(Engine(), description="Limits of the embedded engine.")
+    quarantine: Quarantine = Field(
+        Quarantine(), description="What is kept of deliveries that were refused whole."
+    )
 
 
 # ---------------------------------------------------------------- rules/check.yml
@@ -159,7 +203,15 @@ class CheckRule(Strict):
     column: str | None = None
     event: str | None = None
     expression: str | None = None
+    columns: tuple[str, ...] | None = Field(None, description="Columns that are a key together.")
+    values: tuple[str, ...] | None = Field(None, description="The only values there may be.")
+    pattern: str | None = Field(None, description="RE2 pattern that filled values match.")
+    min: float | str | None = Field(None, description="Least number, length, day or time.")
+    max: float | str | None = Field(None, description="Most: number, length, day or time.")
     threshold: float | None = Field(None, description="Fires above this share or count.")
+    unit: Literal["share", "rows"] | None = Field(
+        None, description="What `threshold` counts in checks of values: a share (default) or rows."
+    )
     why: str = ""
     fix: str = ""
     owner: str | None = None
@@ -383,11 +435,12 @@ def _position(tree: Any, steps: Sequence[int | str]) -> tuple[int, int]:
 def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: str) -> ConfigError:
     # A key that is mistyped is missing too; the mistyped one says where.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    line, column = _position(tree, first["loc"])
-    path = ".".join(str(step) for step in first["loc"])
+    steps = _written(first["loc"], tree)
+    line, column = _position(tree, steps)
+    path = ".".join(str(step) for step in steps)
     where = f"{name}:{line}:{column}"
     if first["type"] == "extra_forbidden":
-        known = _keys_at(model, first["loc"][:-1])
+        known = _keys_at(model, steps[:-1])
         word = str(first["loc"][-1])
         close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
         fix = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
@@ -396,6 +449,21 @@ def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: st
     message = message.replace("Input should be", "should be", 1)
     shown = "" if isinstance(first["input"], (dict, list, tuple)) else f" (got {first['input']!r})"
     return ConfigError(f"{path or 'the file'}: {message}{shown}", where=where)
+
+
+def _written(location: Sequence[int | str], tree: Any) -> tuple[int | str, ...]:
+    """The steps of a location that are in the file: the validator adds the names of choices."""
+    steps: list[int | str] = []
+    node = tree
+    for number, step in enumerate(location, start=1):
+        if isinstance(node, dict) and (step in node or number == len(location)):
+            node = node.get(step)
+        elif isinstance(node, list) and isinstance(step, int) and step < len(node):
+            node = node[step]
+        else:
+            continue
+        steps.append(step)
+    return tuple(steps)
 
 
 def _keys_at(model: type[BaseModel], steps: tuple[int | str, ...]) -> list[str]:
@@ -410,6 +478,8 @@ def _keys_at(model: type[BaseModel], steps: tuple[int | str, ...]) -> list[str]:
             schema = schema.get("items", {})
         else:
             schema = schema.get("properties", {}).get(step, {})
+        # Of several forms, the one that has keys.
+        schema = next((one for one in schema.get("anyOf", ()) if "$ref" in one), schema)
     while "$ref" in schema or "allOf" in schema:
         reference = schema.get("$ref") or schema["allOf"][0]["$ref"]
         schema = definitions[reference.rsplit("/", 1)[1]]

@@ -6,14 +6,14 @@ import contextlib
 import datetime as dt
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallymark import __version__
 from tallymark.config import CheckRules, Config, MonitorRules, fingerprint, load, place
-from tallymark.contract import Contract
+from tallymark.contract import load_contract
 from tallymark.errors import ConfigError, UsageError, WarehouseError
 from tallymark.results import (
     BuildResult,
@@ -21,11 +21,18 @@ from tallymark.results import (
     MonitorResult,
     ReportResult,
     RunResult,
+    Status,
 )
 
 if TYPE_CHECKING:
+    from threading import Event
+
+    from tallymark.check.follow import Listener
+    from tallymark.check.quarantine import Quarantine
+    from tallymark.check.release import Desk
     from tallymark.engine.duckdb import DuckEngine
     from tallymark.engine.warehouse import Warehouse
+    from tallymark.ingest.deliveries import Delivery
     from tallymark.monitor.watch import Watch
 
 __all__ = ["DEMO_INCIDENTS", "Paths", "Project", "make_demo"]
@@ -62,11 +69,14 @@ class Project:
     """
 
     def __init__(self, config: Config, paths: Paths, *, progress: Progress | None = None) -> None:
-        self.config = config
         self.paths = paths
         self.progress: Progress = progress or (lambda _text: None)
         self.checked: CheckResult | None = None
-        self.contract = load(Contract, paths.contract, "contracts/events.yml")
+        self.now: dt.datetime | None = None  # set it where deliveries may be late
+        self.contract = load_contract(paths.contract)
+        # Hosts may be named in tallymark.yml, in the contract, or in both.
+        shop = self.contract.merged_into(config.shop)
+        self.config = config.model_copy(update={"shop": shop})
 
     @classmethod
     def open(
@@ -194,7 +204,59 @@ class Project:
                    "quarantine": self.paths.quarantine},
         )  # fmt: skip
 
+    def follow(
+        self, listener: Listener, *, stop: Event, keep: bool, interval: float, settle: int
+    ) -> Status:
+        """Judge each delivery of the input folder as it becomes complete, until told to stop."""
+        from tallymark.check.follow import Folder, follow  # noqa: PLC0415 -- loads DuckDB
+
+        before: list[dict[str, Any]] = []
+        warehouse = self._warehouse()
+
+        def judge(deliveries: Sequence[Delivery]) -> CheckResult:
+            if keep:
+                with warehouse.hold("check --follow"):
+                    return self._check(warehouse, only=deliveries)[0]
+            result, before[:] = self._check(None, only=deliveries, before=tuple(before))
+            return result
+
+        folder = Folder(Path(self._source()), settle=settle)
+        return follow(folder, judge, listener, stop=stop, interval=interval)
+
+    @contextlib.contextmanager
+    def desk(self) -> Iterator[Desk]:
+        """Where somebody lets in, or leaves out, what is in quarantine; holds the warehouse."""
+        from tallymark.check.release import Desk  # noqa: PLC0415 -- loads DuckDB
+
+        warehouse = self._warehouse()
+        keep = warehouse if (warehouse.root / "ledger").is_dir() else None
+
+        def judge(more: Sequence[Delivery]) -> list[dict[str, Any]]:
+            checked, entries = self._check(keep, more=more)
+            if keep is not None and keep.catalog.is_file():
+                self._build(keep, entries, checked, full=False)
+            return entries
+
+        with keep.hold("quarantine") if keep is not None else contextlib.nullcontext():
+            yield Desk(
+                self.quarantine(), decisions=self.paths.home / "decisions", warehouse=keep,
+                judge=judge,
+            )  # fmt: skip
+
+    def quarantine(self) -> Quarantine:
+        """What was kept out."""
+        from tallymark.check.quarantine import Quarantine  # noqa: PLC0415 -- loads DuckDB
+
+        return Quarantine(self.paths.quarantine, keep_up_to=self.config.quarantine.keep_bytes)
+
     # ------------------------------------------------------------ inside
+
+    def _source(self) -> str:
+        if self.paths.source is None:
+            raise UsageError(
+                "no input was given", fix="give --input FOLDER, or `input:` in tallymark.yml"
+            )
+        return self.paths.source
 
     def _warehouse(self) -> Warehouse:
         from tallymark.engine.warehouse import Warehouse  # noqa: PLC0415 -- loads DuckDB
@@ -221,20 +283,26 @@ class Project:
         finally:
             engine.close()
 
-    def _check(self, warehouse: Warehouse | None) -> tuple[CheckResult, list[dict[str, Any]]]:
+    def _check(
+        self,
+        warehouse: Warehouse | None,
+        *,
+        only: Sequence[Delivery] | None = None,
+        more: Sequence[Delivery] = (),
+        before: Sequence[dict[str, Any]] = (),
+    ) -> tuple[CheckResult, list[dict[str, Any]]]:
+        """Judge what is delivered, or ``only`` some of it, and ``more``: copies of what is gone."""
         from tallymark.check.gate import Gate, summarise  # noqa: PLC0415 -- loads DuckDB
-        from tallymark.check.quarantine import Quarantine  # noqa: PLC0415
         from tallymark.check.report import write_reports  # noqa: PLC0415
         from tallymark.check.rules import refuse_unknown  # noqa: PLC0415
+        from tallymark.check.settle import Settlements  # noqa: PLC0415
         from tallymark.ingest.deliveries import find_deliveries  # noqa: PLC0415
 
-        if self.paths.source is None:
-            raise UsageError(
-                "no input was given", fix="give --input FOLDER, or `input:` in tallymark.yml"
-            )
         rules = load(CheckRules, self.paths.check_rules, "rules/check.yml")
-        refuse_unknown(rules, str(self.paths.check_rules))
-        deliveries = find_deliveries(self.paths.source)
+        refuse_unknown(rules, str(self.paths.check_rules), self.contract)
+        deliveries = find_deliveries(self._source()) if only is None else list(only)
+        there = {one.key for one in deliveries}
+        deliveries += [one for one in more if one.key not in there]
         with contextlib.ExitStack() as stack:
             if warehouse is None:
                 scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -243,16 +311,20 @@ class Project:
             engine = stack.enter_context(self._engine(scratch))
             gate = Gate(
                 config=self.config, contract=self.contract, rules=rules, engine=engine,
-                warehouse=warehouse, quarantine=Quarantine(self.paths.quarantine),
-                scratch=scratch, program=__version__,
+                warehouse=warehouse, scratch=scratch, program=__version__,
+                quarantine=self.quarantine(),
+                settlements=Settlements(self.paths.home / "decisions"), now=self.now,
             )  # fmt: skip
             entries, judged = gate.judge_all(
                 deliveries,
                 threads=self.config.engine.threads or os.cpu_count() or 1,
                 progress=lambda entry: self.progress(f"checked {entry['delivery']}"),
             )
-        result = self.checked = summarise(entries, rules, self.contract, judged)
-        write_reports(result, self.paths.reports)
+        judged_now = {one["delivery"] for one in entries}
+        entries += [one for one in before if one["delivery"] not in judged_now]
+        entries.sort(key=lambda one: (one["date"] or "", one["delivery"]))
+        result = self.checked = summarise(entries, rules, self.contract, judged, gate.clock)
+        write_reports(result, self.paths.reports, formats=self.config.reports, rules=rules)
         return result, entries
 
     def _build(

@@ -135,7 +135,12 @@ class Incident(Finding):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
-    """The gate's judgement of one delivery; row counts add up: read = accepted + quarantined."""
+    """The gate's judgement of one delivery; row counts add up: read = accepted + quarantined.
+
+    Attributes:
+        score: 0 to 100; what it is made of is in ``score_parts``.
+        score_parts: Each with ``reason``, ``count`` or ``share``, and ``points`` (negative).
+    """
 
     delivery: str
     date: str | None
@@ -151,6 +156,7 @@ class DeliveryReport:
     first_event_at: str | None = None
     last_event_at: str | None = None
     findings: Sequence[Finding] = ()
+    score_parts: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +232,8 @@ def status_of(severities: Sequence[Severity]) -> Status:
 def refused(check: CheckResult) -> list[DeliveryReport]:
     """Deliveries of which nothing was read, on days that have nothing else: open errors.
 
-    They stay open, whatever came after them, until the day is delivered again.
+    They stay open, whatever came after them, until the day is delivered again or somebody
+    decided that it is to stay out (then all that is said of it is information).
     """
     there = {one.date for one in check.deliveries if one.date and one.rows_accepted}
     return [
@@ -235,6 +242,7 @@ def refused(check: CheckResult) -> list[DeliveryReport]:
         if one.verdict in {Verdict.STOP, Verdict.QUARANTINE}
         and not one.rows_accepted
         and one.date not in there
+        and any(finding.severity is not Severity.P3 for finding in one.findings)
     ]
 
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tallymark.check.report_stories import Run, runs, seen_on, stories
 from tallymark.results import (
     BuildResult,
     CheckResult,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["built", "checked", "initialised", "made", "monitored", "plain", "ran", "reported"]
 
 WIDTH = 80
+NARROW = 64  # below so many columns a table has only what matters most
 SHOWN = 6  # findings; the reports have all
 MINUTES = 5  # a day whose first event comes this late began at midnight all the same
 LISTED = 40  # deliveries; of more, only those with something to say
@@ -47,6 +49,11 @@ _COLOURS = {
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 _EXPLAINS = ". It explains "
 _NAMES = {"executive-summary.pdf": "brief"}
+_REPORTS = {
+    "md": ("report", "dq_report.md"), "json": ("data", "dq_report.json"),
+    "csv": ("table", "dq_report.csv"), "junit": ("junit", "dq_report.junit.xml"),
+    "sarif": ("sarif", "dq_report.sarif"),
+}  # fmt: skip
 
 
 # ---------------------------------------------------------------- words
@@ -123,8 +130,9 @@ def _finding(console: Console, one: Finding, currency: str = "USD", where: str =
     grid.add_column(ratio=1, overflow="fold")
     said = Text(_readable(plain(one.message)))
     said.append(f"\nsince {_when(one.since)}", style="dim")
-    if where:
-        said.append(f" · {plain(where)}", style="dim")
+    for more in (where, one.owner):
+        if more:
+            said.append(f" · {plain(more)}", style="dim")
     if isinstance(one, Incident) and one.money_at_risk:
         said.append(f" · {_money(Decimal(one.money_at_risk), currency)} at stake", style="bold")
     if one.fix:
@@ -134,23 +142,13 @@ def _finding(console: Console, one: Finding, currency: str = "USD", where: str =
 
 
 def _found(console: Console, reports: Sequence[DeliveryReport]) -> None:
-    """One finding an id: the earliest, in how many deliveries, the worst first."""
-    first: dict[str, Finding] = {}
-    times: dict[str, int] = {}
-    for report in reports:
-        for one in report.findings:
-            if one.severity is not Severity.P3:
-                first.setdefault(one.id, one)
-                times[one.id] = times.get(one.id, 0) + 1
-    worst = sorted(first.values(), key=lambda one: (one.severity, one.since, one.id))
-    for one in worst[:SHOWN]:
-        named = one.delivery or ""
-        where = "" if named and plain(named) in plain(one.message) else named
-        if times[one.id] > 1:
-            more = _count(times[one.id] - 1, "more delivery", "more deliveries")
-            where = f"{where} and {more}" if where else f"and in {more}"
-        _finding(console, one, where=where)
-    _and_more(console, len(worst) - SHOWN, "dq_report.md")
+    """Each cause once: as it was first seen, on which deliveries, the worst first."""
+    told = [one for one in stories(reports) if one.one.severity is not Severity.P3]
+    for story in told[:SHOWN]:
+        named = story.on[0].delivery if len(story.on) == 1 else seen_on(story)
+        known = plain(named) in plain(story.one.message)
+        _finding(console, story.one, where="" if known else named)
+    _and_more(console, len(told) - SHOWN, "dq_report.md")
 
 
 def _incidents(console: Console, found: Sequence[Incident], currency: str = "USD") -> None:
@@ -187,31 +185,64 @@ def _paths(paths: Mapping[str, Path]) -> None:
 # ---------------------------------------------------------------- the stages
 
 
-def checked(result: CheckResult) -> None:
-    """The gate's verdicts."""
+def checked(
+    result: CheckResult, reports: Path | None = None, forms: Sequence[str] = ()
+) -> None:
+    """The gate's verdicts, clean deliveries summed up, the worst first; where its reports are.
+
+    Args:
+        result: The verdicts.
+        reports: The folder of the reports.
+        forms: Which were written beyond the Markdown.
+    """
     console = _console()
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("delivery", overflow="fold")
-    table.add_column("verdict")
-    for name in ("score", "rows", "quarantined", "P0", "P1", "P2"):
-        table.add_column(name, justify="right", no_wrap=True)
-    listed = list(result.deliveries)
-    if len(listed) > LISTED:
-        listed = [one for one in listed if one.verdict is not Verdict.PASS][-LISTED:]
-    for one in listed:
-        counts = [
-            str(sum(finding.severity == level for finding in one.findings) or "")
-            for level in ("P0", "P1", "P2")
-        ]
-        table.add_row(
-            escape(plain(one.delivery)), _badge(str(one.verdict)), str(one.score),
-            f"{one.rows_read:,}", f"{one.rows_quarantined:,}", *counts,
-        )  # fmt: skip
-    _print(console, table)
-    _and_more(console, len(result.deliveries) - len(listed), "dq_report.md")
+    _verdicts(console, result)
     console.print()
     _found(console, result.deliveries)
     console.print(f"Data quality: {_badge(str(result.status))}, {_read(result)}")
+    if reports is not None:
+        written = ["md", *(form for form in forms if form != "md")]
+        _paths({_REPORTS[form][0]: reports / _REPORTS[form][1] for form in written})
+
+
+def _verdicts(console: Console, result: CheckResult) -> None:
+    """A line for each delivery that has something to say, and one for clean ones in a row."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    names: tuple[str, ...] = ("score", "rows", "quarantined", "P0", "P1", "P2")
+    # Where there is little room, the rows and findings are left to the report.
+    names = names if console.width >= NARROW else names[:1]
+    table.add_column("delivery", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    listed = list(runs(result.deliveries))
+    if len(listed) > LISTED:
+        listed = [one for one in listed if one.deliveries[0].verdict is not Verdict.PASS][-LISTED:]
+    for run in listed:
+        first = run.deliveries[0]
+        counts = [
+            str(sum(finding.severity == level for finding in first.findings) or "")
+            for level in ("P0", "P1", "P2")
+        ]
+        cells = (
+            str(first.score), f"{sum(one.rows_read for one in run.deliveries):,}",
+            f"{sum(one.rows_quarantined for one in run.deliveries):,}", *counts,
+        )  # fmt: skip
+        table.add_row(escape(_of(run)), _badge(str(first.verdict)), *cells[: len(names)])
+    _print(console, table)
+    left = len(result.deliveries) - sum(len(run.deliveries) for run in listed)
+    _and_more(console, left, "dq_report.md")
+
+
+def _of(run: Run) -> str:
+    """The name of a delivery, or how many clean ones there are in a row and of which days."""
+    first, last = run.deliveries[0], run.deliveries[-1]
+    if first is last:
+        return plain(first.delivery)
+    number = _count(len(run.deliveries), "delivery", "deliveries")
+    if first.date and last.date and first.date != last.date:
+        return f"{number}, {_when(first.date)} to {_when(last.date)}"
+    return number
 
 
 def _read(result: CheckResult) -> str:

@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +38,6 @@ TABLES: Mapping[str, str] = {
     "reconciliation": "place, step, measure, amount_in, amount_out, explained",
 }
 
-pytestmark = pytest.mark.slow
 
 clients = st.sampled_from(["ann", "bob", "cat", ""])
 # An example is several builds: shrinking one that fails would take minutes; they are small anyway.

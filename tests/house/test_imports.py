@@ -22,6 +22,7 @@ HEAVY = {
 }
 # Where the name that is imported is not the name that is installed.
 INSTALLED_AS = {
+    "jsonschema_rs": "jsonschema-rs",
     "ruamel": "ruamel.yaml",
     "vl_convert": "vl-convert-python",
     "ua_parser": "ua-parser",

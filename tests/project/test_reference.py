@@ -12,8 +12,6 @@ import pytest
 from tests.cli.calling import Said, call
 from tests.project.shops import findings, table
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def said(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from tallymark.check.columns import Mapping_, map_columns
+from tallymark.check.columns import READ_OTHERWISE, Mapping_, map_columns
+from tallymark.check.days import NO_CLOCK, Clock
 from tallymark.check.facts import Facts, measure
+from tallymark.check.header_history import forms_of, header_findings
+from tallymark.check.heads import HeadVersion, column_rules, facts_of_columns, head_version
 from tallymark.check.history import history_findings
-from tallymark.check.quarantine import Quarantine
+from tallymark.check.memory import arrived, recalled, remembered
+from tallymark.check.plugins import versions
+from tallymark.check.predicates import compile_rules
+from tallymark.check.quarantine import Quarantine, Refusal, hopeless
+from tallymark.check.queries import answerable
 from tallymark.check.rules import Hit, finding, judge
+from tallymark.check.samples import looker, masked, private
+from tallymark.check.score import score_of, score_parts
+from tallymark.check.settle import NOTHING, Settlement, Settlements
+from tallymark.check.steady import PAUSE, TRIES, Changed, Witness
+from tallymark.check.values import with_values
 from tallymark.config import Action, CheckRule, CheckRules, Config, Severity, fingerprint
 from tallymark.contract import Contract
 from tallymark.engine.duckdb import DuckEngine
@@ -34,11 +49,9 @@ from tallymark.results import (
     to_json,
 )
 
-__all__ = ["Gate", "score_of", "summarise"]
+__all__ = ["Gate", "summarise"]
 
-LANDING_VERSION = "2"  # raised whenever the same bytes would land differently
-_PENALTY = {Severity.P0: 40, Severity.P1: 20, Severity.P2: 5, Severity.P3: 0}
-_QUARANTINE_PENALTY = 30
+LANDING_VERSION = "3"  # raised whenever the same bytes would land differently
 Entry = dict[str, Any]
 
 
@@ -49,9 +62,11 @@ class Gate:
         warehouse: Where sound rows land and verdicts are kept; None judges without keeping.
         quarantine: Where rejected rows and deliveries are written.
         scratch: A folder for unfinished work, emptied by its owner.
+        settlements: What people decided about the quarantine.
+        now: The time it is, where deliveries may come late; without it nothing asks a clock.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a judge knows the law, the books and the clock
         self,
         *,
         config: Config,
@@ -62,8 +77,12 @@ class Gate:
         quarantine: Quarantine,
         scratch: Path,
         program: str,
+        settlements: Settlements | None = None,
+        now: dt.datetime | None = None,
     ) -> None:
+        self.clock = Clock(config.shop.timezone, now)
         self.config = config
+        self.settlements = settlements
         self.contract = contract
         self.rules = rules
         self.engine = engine
@@ -71,9 +90,10 @@ class Gate:
         self.quarantine = quarantine
         self.scratch = scratch
         self.fingerprint = fingerprint(
-            contract, rules, config.on_rename, config.shop.timezone, program,
-            LANDING_VERSION, duckdb.__version__,
+            contract, rules, config.on_rename, config.shop, config.engine.max_unpacked, program,
+            LANDING_VERSION, duckdb.__version__, *versions(rule.check for rule in rules.rules),
         )  # fmt: skip
+        self.compiled = compile_rules(rules, contract)
 
     def judge_all(
         self,
@@ -84,11 +104,20 @@ class Gate:
     ) -> tuple[list[Entry], int]:
         """Judge what is new or changed; returns every known entry and how many were judged now."""
         known = {entry["delivery"]: entry for entry in self._known()}
+        before = dict(known)
         judged = 0
         with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-            work = [pool.submit(self._judge_once, one, known.get(one.key)) for one in deliveries]
+            limit = self.config.engine.unpacked_bytes
+            work = [
+                pool.submit(
+                    self._judge_once, dataclasses.replace(one, max_unpacked=limit),
+                    known.get(one.key),
+                )
+                for one in deliveries
+            ]  # fmt: skip
             for task in work:
                 entry, new = task.result()
+                entry = arrived(entry, before.get(entry["delivery"]), before, self.clock.now)
                 known[entry["delivery"]] = entry
                 if new:
                     judged += 1
@@ -97,47 +126,140 @@ class Gate:
                 if progress is not None:
                     progress(entry)
         entries = sorted(known.values(), key=lambda one: (one["date"] or "", one["delivery"]))
-        return entries, judged
+        return recalled(entries, self._keys), judged
+
+    @property
+    def _keys(self) -> Path:
+        """Where the hashes of transaction ids lie."""
+        root = self.scratch if self.warehouse is None else self.warehouse.root / "ledger"
+        return root / "orders"
 
     def _known(self) -> list[Entry]:
         return self.warehouse.deliveries() if self.warehouse is not None else []
 
     def _judge_once(self, delivery: Delivery, known: Entry | None) -> tuple[Entry, bool]:
+        for _ in range(TRIES):
+            try:
+                return self._judge_whole(delivery, known)
+            except Changed:
+                time.sleep(PAUSE)
+        return self._never_still(delivery), True
+
+    def _judge_whole(self, delivery: Delivery, known: Entry | None) -> tuple[Entry, bool]:
+        """Judge a delivery that stays as it is; Changed if it does not."""
         try:
-            version = file_digest(delivery.path)
+            witness = Witness(delivery.path)
+            first = head_version(delivery.path)
+            if known is not None and self._still_good(known, first.text):
+                return known, False
+            # What passed before most likely is what it was: then hashing it is all there is to do.
+            sound = known is not None and self._passed(known)
+            early = None if sound else self._from_head(delivery, first, witness)
+            if early is not None:
+                return early, True
+            version = first.text if first.whole else file_digest(delivery.path)
+            witness.version = version
         except OSError as error:
-            raise InputError(
-                f"cannot be read: {error.strerror}",
-                where=str(delivery.path),
-                fix="see to its permissions, or leave it out of --input",
-            ) from error
+            raise _unreadable(delivery, error) from error
         if known is not None and self._still_good(known, version):
             return known, False
         engine = self.engine.cursor()
         try:
-            # As the ledger will give it back: a verdict of now and one of then are the same bytes.
-            entry: Entry = json.loads(
-                json.dumps(self._judge(engine, delivery, version), sort_keys=True)
-            )
-            return entry, True
+            early = self._from_head(delivery, first, witness) if sound else None
+            if early is not None:
+                return early, True
+            return _as_kept(self._judge(engine, delivery, version, witness)), True
+        except (duckdb.Error, Broken):
+            witness.sure()  # if the file shrank under its reader, that is the reason
+            raise
+        except OSError as error:
+            witness.sure()
+            raise _unreadable(delivery, error) from error
         finally:
             engine.close()
 
+    def _passed(self, known: Entry) -> bool:
+        """Whether a delivery was read whole, under the settings of today."""
+        fresh = self._fingerprint(known["delivery"], known["version"])
+        return bool(known["rows_read"] and known["fingerprint"] == fresh)
+
+    def _from_head(
+        self, delivery: Delivery, first: HeadVersion, witness: Witness
+    ) -> Entry | None:
+        """The verdict that the first kilobytes prove, if they prove one against the delivery."""
+        base = self._base(delivery, first.text)
+        witness.version = first.text if first.whole else None
+        try:
+            head = read_head(delivery)
+            columns = map_columns(self.contract, head)
+            _refuse_repeated(columns)
+        except Broken as broken:
+            return _as_kept(self._refused(delivery, base, broken, witness))
+        if first.whole or delivery.format == "parquet":
+            return None  # counting its rows takes no time
+        weighed = [
+            (rule, dataclasses.replace(one, rows=None))
+            for rule, one in judge(facts_of_columns(delivery, columns), column_rules(self.rules))
+        ]
+        refusals = _refusals(weighed, stop_on_rename=self.config.on_rename == "stop")
+        # What a decision can still let in is read whole: it is to be about known bytes.
+        if not any(one.hopeless for one in refusals):
+            return None
+        decided = self._decided(delivery.key, first.text)
+        weighed = decided.weighed(weighed)
+        found = [one for _, one in weighed]
+        self.quarantine.keep_delivery(
+            delivery, first.text, found, refusals, sure=witness.sure,
+            settled={one.rule for one in refusals} <= decided.discarded,
+        )  # fmt: skip
+        stops = any(rule.action == "stop" for rule, _ in weighed)
+        return _as_kept(
+            {
+                **_nothing_read(base),
+                "verdict": Verdict.STOP if stops else Verdict.QUARANTINE,
+                "columns": list(head.columns),
+                "findings": [_as_dict(one) for one in found],
+            }
+        )
+
+    def _never_still(self, delivery: Delivery) -> Entry:
+        """The verdict on a file that somebody keeps writing to; it has no version."""
+        base = self._base(delivery, "changing")
+        said = f"it changed each of the {TRIES} times it was read; somebody is writing to it"
+        return _as_kept(self._refused(delivery, base, Broken("file_changing", said), copy=False))
+
+    def _decided(self, key: str, version: str) -> Settlement:
+        return self.settlements.of(key, version) if self.settlements is not None else NOTHING
+
+    def _fingerprint(self, key: str, version: str) -> str:
+        """Of all that a verdict rests on: the gate's, and what was decided about this version."""
+        decided = self._decided(key, version).text
+        return fingerprint(self.fingerprint, decided) if decided else self.fingerprint
+
     def _still_good(self, known: Entry, version: str) -> bool:
-        if known["version"] != version or known["fingerprint"] != self.fingerprint:
+        fresh = self._fingerprint(known["delivery"], version)
+        if known["version"] != version or known["fingerprint"] != fresh:
+            return False
+        if not self.quarantine.remembers(known["delivery"], version, known):
             return False
         if self.warehouse is None or known["file"] is None:
             return True
         return (self.warehouse.root / str(known["file"])).is_file()
 
-    def _judge(self, engine: DuckEngine, delivery: Delivery, version: str) -> Entry:
-        base: Entry = {
+    def _base(self, delivery: Delivery, version: str) -> Entry:
+        return {
             "delivery": delivery.key,
             "date": str(delivery.date) if delivery.date else None,
             "version": version,
-            "fingerprint": self.fingerprint,
+            "fingerprint": self._fingerprint(delivery.key, version),
             "contract_version": self.contract.version,
         }
+
+    def _judge(
+        self, engine: DuckEngine, delivery: Delivery, version: str, witness: Witness
+    ) -> Entry:
+        base = self._base(delivery, version)
+        decided = self._decided(delivery.key, version)
         try:
             head = read_head(delivery)
             columns = map_columns(self.contract, head)
@@ -145,14 +267,34 @@ class Gate:
             landed = land(
                 engine, delivery, head, mapping=columns.roles, contract=self.contract,
                 timezone=self.config.shop.timezone, scratch=self.scratch,
+                asked=self.compiled.asked(columns.delivered, decided.released),
             )  # fmt: skip
         except Broken as broken:
-            return self._refused(delivery, base, broken)
-        facts = measure(engine, delivery, columns, landed, self.contract)
-        weighed = judge(facts, self.rules)
-        return self._concluded(engine, delivery, base, head, landed, facts, weighed)
+            return self._refused(delivery, base, broken, witness)
+        landed, pardons = decided.pardoned(engine, landed)
+        facts = with_values(
+            engine, measure(engine, delivery, columns, landed, self.contract), landed,
+            self.compiled, self.rules, self.contract, self.config.shop,
+        )  # fmt: skip
+        facts = dataclasses.replace(facts, cut=head.cut)
+        memory = remembered(
+            engine, base, head, columns, landed, facts, self.contract, self.config.shop, self._keys
+        )
+        look = looker(engine, landed, self.contract.payload, columns.roles)
+        weighed = decided.weighed(judge(facts, self.rules, look))
+        entry = self._concluded(engine, delivery, base, head, landed, facts, weighed, witness)
+        entry["findings"] += [_as_dict(decided.dated(one, entry)) for one in pardons]
+        return {**entry, **memory}
 
-    def _refused(self, delivery: Delivery, base: Entry, broken: Broken) -> Entry:
+    def _refused(
+        self,
+        delivery: Delivery,
+        base: Entry,
+        broken: Broken,
+        witness: Witness | None = None,
+        *,
+        copy: bool = True,
+    ) -> Entry:
         rule = next((rule for rule in self.rules.rules if rule.check == broken.check), None)
         if rule is None:
             rule = CheckRule(id=broken.check, check=broken.check, severity=Severity.P0)
@@ -164,13 +306,14 @@ class Gate:
             delivery=delivery.key,
             layer=Layer.HEALTH,
         )
-        self.quarantine.keep_delivery(delivery, base["version"], [one])
-        return {
-            **base, "file": None, "verdict": Verdict.STOP, "score": 0, "rows_read": 0,
-            "rows_accepted": 0, "rows_quarantined": 0, "rows_repeated": 0, "columns": [],
-            "first_event_at": None, "last_event_at": None, "fields": {}, "careful": None,
-            "findings": [_as_dict(one)],
-        }  # fmt: skip
+        decided = self._decided(delivery.key, base["version"])
+        ((_, one),) = decided.weighed([(rule, one)])
+        why = Refusal(rule=rule.id, why=one.message, since=one.since, hopeless=hopeless(rule.check))
+        self.quarantine.keep_delivery(
+            delivery, base["version"], [one], [why], settled=rule.id in decided.discarded,
+            sure=witness.sure if witness is not None else None, copy=copy,
+        )  # fmt: skip
+        return {**_nothing_read(base), "findings": [_as_dict(one)]}
 
     def _concluded(
         self,
@@ -181,17 +324,31 @@ class Gate:
         landed: Landed,
         facts: Facts,
         weighed: Sequence[tuple[CheckRule, Finding]],
+        witness: Witness,
     ) -> Entry:
         found = [one for _, one in weighed]
-        action = _strictest(weighed, facts, stop_on_rename=self.config.on_rename == "stop")
+        decided = self._decided(delivery.key, base["version"])
+        renames = self.config.on_rename == "stop" and not any(
+            decided.releases(rule.id) for rule, _ in weighed if rule.check in READ_OTHERWISE
+        )
+        action = _strictest(weighed, facts, stop_on_rename=renames)
         whole = action in {"stop", "quarantine_delivery"}
         accepted = 0 if whole else facts.accepted
         rejected = facts.rows - accepted
         if whole:
-            self.quarantine.keep_delivery(delivery, base["version"], found)
+            refusals = _refusals(weighed, stop_on_rename=renames)
+            self.quarantine.keep_delivery(
+                delivery, base["version"], found, refusals, sure=witness.sure,
+                settled={one.rule for one in refusals} <= decided.discarded,
+            )  # fmt: skip
         elif rejected:
-            self.quarantine.keep_rows(engine, delivery, head, landed)
+            self.quarantine.keep_rows(
+                engine, delivery, base["version"], head, landed, settled=decided.discarded,
+                since={key: one.since for rule, one in weighed for key in (rule.check, rule.id)},
+                sure=witness.sure,
+            )  # fmt: skip
         else:
+            witness.sure()
             self.quarantine.nothing(delivery)
         file: str | None = None
         if self.warehouse is not None and not whole:
@@ -213,40 +370,43 @@ class Gate:
             "first_event_at": facts.first,
             "last_event_at": facts.last,
             "fields": {} if whole else {k: list(v) for k, v in facts.orders.fields.items()},
+            "forms": forms_of(self.contract, facts.columns, head),
             "careful": landed.careful,
             "findings": [_as_dict(one) for one in found],
         }
 
 
 def summarise(entries: Sequence[Mapping[str, Any]], rules: CheckRules, contract: Contract,
-              judged: int) -> CheckResult:  # fmt: skip
+              judged: int, clock: Clock = NO_CLOCK) -> CheckResult:  # fmt: skip
     """All verdicts as one result, with the facts that only history shows added to each."""
-    money = frozenset({contract.payload.transaction_id, contract.payload.revenue})
-    history = history_findings(entries, rules, money_fields=money)
+    history = history_findings(entries, rules, contract, clock)
+    headers = header_findings(entries, rules)
     reports = []
     for entry in entries:
         own = [_as_finding(one) for one in entry["findings"]]
-        found = own + history.get(entry["delivery"], [])
-        verdict, score = Verdict(entry["verdict"]), entry["score"]
+        found = [*own, *history.get(entry["delivery"], []), *headers.get(entry["delivery"], [])]
+        verdict = Verdict(entry["verdict"])
         if len(found) > len(own) and verdict in {Verdict.PASS, Verdict.WARN}:
-            share = entry["rows_quarantined"] / entry["rows_read"] if entry["rows_read"] else 0.0
-            verdict, score = _verdict("warn", found, 0), score_of(found, share)
+            verdict = _verdict("warn", found, 0)
+        share = entry["rows_quarantined"] / entry["rows_read"] if entry["rows_read"] else 0.0
+        refused = not entry["score"] and not entry["rows_accepted"]
         reports.append(
             DeliveryReport(
                 delivery=entry["delivery"],
                 date=entry["date"],
                 version=entry["version"],
                 verdict=verdict,
-                score=score,
+                score=0 if refused else score_of(found, share),
+                score_parts=score_parts(found, share, refused=refused),
                 rows_read=entry["rows_read"],
                 rows_accepted=entry["rows_accepted"],
                 rows_quarantined=entry["rows_quarantined"],
                 rows_repeated=entry["rows_repeated"],
-                columns=entry["columns"],
+                columns=[masked(name) for name in entry["columns"]],
                 contract_version=entry["contract_version"],
                 first_event_at=entry["first_event_at"],
                 last_event_at=entry["last_event_at"],
-                findings=found,
+                findings=[private(answerable(one)) for one in found],
             )
         )
     severities = [one.severity for report in reports for one in report.findings]
@@ -258,20 +418,28 @@ def summarise(entries: Sequence[Mapping[str, Any]], rules: CheckRules, contract:
     )
 
 
-def score_of(found: Sequence[Finding], quarantined: float) -> int:
-    """100, less 40 a P0, 20 a P1, 5 a P2, and 30 times the quarantined share; at least 0."""
-    lost = sum(_PENALTY[one.severity] for one in found) + _QUARANTINE_PENALTY * quarantined
-    return max(0, round(100 - lost))
-
-
 def _strictest(
     weighed: Sequence[tuple[CheckRule, Finding]], facts: Facts, *, stop_on_rename: bool
 ) -> Action:
     order: tuple[Action, ...] = ("stop", "quarantine_delivery", "quarantine_rows", "warn")
     actions: set[Action] = {rule.action for rule, _ in weighed}
-    if stop_on_rename and any(rename.adopted for rename in facts.columns.renames):
+    if stop_on_rename and facts.columns.adopted:
         actions.add("stop")
     return next((action for action in order if action in actions), "warn")
+
+
+def _refusals(
+    weighed: Sequence[tuple[CheckRule, Finding]], *, stop_on_rename: bool
+) -> list[Refusal]:
+    """Which findings keep a whole delivery out, and whether a decision could let it in."""
+    found: dict[str, Refusal] = {}
+    for rule, one in weighed:
+        renamed = stop_on_rename and rule.check in READ_OTHERWISE
+        if renamed or rule.action in {"stop", "quarantine_delivery"}:
+            never = hopeless(rule.check, one.evidence.get("roles", ()))
+            known = Refusal(rule=rule.id, why=one.message, since=one.since, hopeless=never)
+            found.setdefault(rule.id, known)
+    return list(found.values())
 
 
 def _refuse_repeated(columns: Mapping_) -> None:
@@ -289,6 +457,29 @@ def _verdict(action: Action, found: Sequence[Finding], rejected: int) -> Verdict
     return Verdict.PASS
 
 
+def _unreadable(delivery: Delivery, error: OSError) -> InputError:
+    return InputError(
+        f"cannot be read: {error.strerror}",
+        where=str(delivery.path),
+        fix="see to its permissions, or leave it out of --input",
+    )
+
+
+def _nothing_read(base: Entry) -> Entry:
+    """An entry of a delivery that was stopped before its rows were read."""
+    return {
+        **base, "file": None, "verdict": Verdict.STOP, "score": 0, "rows_read": 0,
+        "rows_accepted": 0, "rows_quarantined": 0, "rows_repeated": 0, "columns": [],
+        "first_event_at": None, "last_event_at": None, "fields": {}, "careful": None,
+    }  # fmt: skip
+
+
+def _as_kept(entry: Entry) -> Entry:
+    """As the ledger will give it back: a verdict of now and one of then are the same bytes."""
+    kept: Entry = json.loads(json.dumps(entry, sort_keys=True))
+    return kept
+
+
 def _as_dict(one: Finding) -> Entry:
     found: Entry = json.loads(to_json(one))
     return found
@@ -300,5 +491,6 @@ def _as_finding(kept: Mapping[str, Any]) -> Finding:
             **kept,
             "layer": Layer(kept["layer"]),
             "severity": Severity(kept["severity"]),
+            "money": None if kept.get("money") is None else Decimal(str(kept["money"])),
         }
     )

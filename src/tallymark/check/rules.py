@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tallymark.check import column_words, queries
 from tallymark.check.facts import Facts
-from tallymark.config import CheckRule, CheckRules, Severity, place
+from tallymark.check.parameters import ROW_TESTS, VALUE_CHECKS, foreign_keys, refuse_parameters
+from tallymark.check.plugins import load_plugin, plugin_names
+from tallymark.check.samples import BROKEN, Look
+from tallymark.config import Action, CheckRule, CheckRules, Severity, place
+from tallymark.contract import Contract, load_contract
 from tallymark.errors import ConfigError
 from tallymark.ingest.landing_sql import Fault
 from tallymark.results import Finding, Layer
@@ -34,12 +40,27 @@ class Hit:
     fix: str | None = None
     severity: Severity | None = None
     query: str | None = None
+    money: Decimal | None = None  # what the touched orders state
+    where: str | None = None  # SQL over landed rows: those it touches, for a sample
+    action: Action | None = None  # instead of the rule's
+    since: str | None = None  # where it did not begin with the delivery
 
 
 Check = Callable[[Facts, CheckRule], Iterator[Hit]]
 CHECKS: dict[str, Check] = {}
-FILE_CHECKS = ("file_empty", "file_header_only", "file_kind", "file_compression", "file_encoding")
-HISTORY_CHECKS = ("same_bytes", "payload_field_lost")
+FILE_CHECKS = (
+    "file_empty", "file_header_only", "file_kind", "file_compression", "file_encoding",
+    "file_changing",
+)  # fmt: skip
+HISTORY_CHECKS = (
+    "column_reordered", "same_bytes", "payload_field_lost", "payload_field_partly_lost",
+    "file_bom", "file_delimiter", "file_size", "file_ends_early", "file_late", "missing_days",
+    "hours_silent",
+    "client_volume", "column_emptied", "column_partly_empty", "client_ids_lost", "anonymous_rows",
+    "bot_wave", "internal_traffic", "double_fired", "order_revenue_not_a_number",
+    "order_zero_revenue", "order_test_share", "order_revenue_mismatch",
+    "order_redelivered_history", "order_id_collision_history", "order_conflict_history",
+)  # fmt: skip
 ROW_CHECKS = ("broken_row", "time_unparseable", "event_name_missing")
 
 
@@ -48,17 +69,20 @@ def _check(function: Check) -> Check:
     return function
 
 
-def refuse_unknown(rules: CheckRules, where: str) -> None:
+def refuse_unknown(rules: CheckRules, where: str, contract: Contract | None = None) -> None:
     """Refuse a rule whose check does not exist, or that asks what its check does not do.
 
     Args:
         rules: The rules.
         where: The file that they were read from.
+        contract: What their columns and events are looked up in; the shipped one if None.
 
     Raises:
         ConfigError: With the nearest known name, or what to leave out.
     """
-    known = [*CHECKS, *FILE_CHECKS, *HISTORY_CHECKS]
+    own = [*CHECKS, *FILE_CHECKS, *HISTORY_CHECKS, *VALUE_CHECKS]
+    known = own if all(rule.check in own for rule in rules.rules) else [*own, *plugin_names()]
+    promised = contract or load_contract(None)
     for number, rule in enumerate(rules.rules):
         if rule.check not in known:
             close = difflib.get_close_matches(rule.check, known, n=1, cutoff=0.5)
@@ -68,33 +92,56 @@ def refuse_unknown(rules: CheckRules, where: str) -> None:
                 where=place(Path(where), "rules", number, "check"),
                 fix=fix,
             )
-        for key in ("column", "event", "expression"):
-            if getattr(rule, key) is not None:
-                raise ConfigError(
-                    f"rule {rule.id!r}: {rule.check} does nothing with {key!r}",
-                    where=place(Path(where), "rules", number, key),
-                    fix="leave it out",
-                )
-        if rule.action == "quarantine_rows" and rule.check not in ROW_CHECKS:
+        for key in foreign_keys(rule, plugin=rule.check not in own):
+            raise ConfigError(
+                f"rule {rule.id!r}: {rule.check} does nothing with {key!r}",
+                where=place(Path(where), "rules", number, key),
+                fix="leave it out",
+            )
+        try:
+            refuse_parameters(rule, promised)
+            if rule.check not in own:
+                load_plugin(rule.check)
+        except ConfigError as error:
+            raise ConfigError(
+                f"rule {rule.id!r}: {error.what}",
+                where=place(Path(where), "rules", number, error.where or "check"),
+                fix=error.fix,
+            ) from None
+        keeping = (*ROW_CHECKS, *ROW_TESTS)
+        if rule.action == "quarantine_rows" and rule.check not in keeping:
             raise ConfigError(
                 f"rule {rule.id!r}: {rule.check} cannot quarantine rows",
                 where=place(Path(where), "rules", number, "action"),
-                fix=f"say action: warn; rows are kept out by {', '.join(ROW_CHECKS)}",
+                fix=f"say action: warn; rows are kept out by {', '.join(keeping)}",
             )
 
 
-def judge(facts: Facts, rules: CheckRules) -> list[tuple[CheckRule, Finding]]:
-    """Every finding of the rules on these facts, in the order of the rules."""
+def judge(
+    facts: Facts, rules: CheckRules, look: Look | None = None
+) -> list[tuple[CheckRule, Finding]]:
+    """Every finding of the rules on these facts, in the order of the rules; with samples."""
     found = []
     for rule in rules.rules:
-        check = CHECKS.get(rule.check)
-        if rule.enabled and check is not None:
-            found += [(rule, finding(rule, hit, facts)) for hit in check(facts, rule)]
+        check = CHECKS.get(rule.check, _measured)
+        if rule.enabled:
+            found += [
+                (rule.model_copy(update={"action": hit.action or rule.action}),
+                 finding(rule, hit, facts, look))
+                for hit in check(facts, rule)
+            ]  # fmt: skip
     return found
 
 
-def finding(rule: CheckRule, hit: Hit, facts: Facts | None = None) -> Finding:
-    """A hit weighed by its rule."""
+def _measured(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
+    """What was found with the values, before the rules are weighed."""
+    yield from facts.values.get(rule.id, ())
+
+
+def finding(
+    rule: CheckRule, hit: Hit, facts: Facts | None = None, look: Look | None = None
+) -> Finding:
+    """A hit weighed by its rule, with a sample of the rows it touches."""
     day = facts.delivery.date if facts else None
     return Finding(
         id=f"{rule.id}:{hit.subject}" if hit.subject else rule.id,
@@ -102,7 +149,7 @@ def finding(rule: CheckRule, hit: Hit, facts: Facts | None = None) -> Finding:
         severity=hit.severity or rule.severity,
         rule=rule.id,
         message=hit.message,
-        since=since(facts),
+        since=hit.since or since(facts),
         date=str(day) if day else facts.main_day if facts else None,
         delivery=facts.delivery.key if facts else None,
         rows=hit.rows,
@@ -110,8 +157,18 @@ def finding(rule: CheckRule, hit: Hit, facts: Facts | None = None) -> Finding:
         evidence=hit.evidence,
         fix=hit.fix or rule.fix,
         owner=rule.owner,
-        query=hit.query,
+        query=hit.query or _query(hit, facts),
+        sample=(look(hit.where) or None) if look and hit.where else None,
+        money=hit.money,
+        runbook=rule.runbook,
     )
+
+
+def _query(hit: Hit, facts: Facts | None) -> str | None:
+    """The query of a hit that only says which landed rows it touches."""
+    if facts is None or hit.rows is None or hit.where in {None, BROKEN}:
+        return None
+    return queries.rows_of(facts.delivery.key, str(hit.where))
 
 
 def since(facts: Facts | None) -> str:
@@ -124,15 +181,21 @@ def since(facts: Facts | None) -> str:
     return f"{day}T00:00:00.000Z" if day else ""
 
 
-def _rows_query(facts: Facts, condition: str) -> str:
-    key = facts.delivery.key.replace("'", "''")
-    return f"select count(*) from events where delivery = '{key}' and {condition}"
-
-
 def _share_above(
-    facts: Facts, rule: CheckRule, rows: int, what: str, condition: str
+    facts: Facts, rule: CheckRule, rows: int, what: str, condition: str, fault: Fault | None = None
 ) -> Iterator[Hit]:
-    """A hit if more than the threshold's share of the rows is affected."""
+    """A hit if more than the threshold's share of the rows is affected.
+
+    Args:
+        condition: SQL over ``events`` that picks the rows; over ``landed`` if a fault is given.
+        fault: The flag of landing that marks the same rows.
+    """
+    key = facts.delivery.key
+    if fault is None:
+        query = queries.rows_of_events(key, condition)
+        where = f"({condition}) and {queries.SOUND}"
+    else:
+        query, where = queries.rows_of(key, condition), f"faults & {fault.value} > 0"
     share = rows / facts.rows if facts.rows else 0.0
     if rows and share > (rule.threshold or 0.0):
         yield Hit(
@@ -140,11 +203,24 @@ def _share_above(
             rows=rows,
             share=share,
             evidence={"threshold": rule.threshold or 0.0},
-            query=_rows_query(facts, condition),
+            query=query,
+            where=where,
         )
 
 
 # ---------------------------------------------------------------- tier 0 and 1
+
+
+@_check
+def _file_truncated(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
+    if facts.cut:
+        told = f"; the last whole event before is of {facts.last}" if facts.last else ""
+        yield Hit(
+            message=f"the file ends in the middle of a row{told}: it was cut off, or is still "
+            "being written",
+            evidence={"last_event_at": facts.last, "rows_before": facts.rows - facts.bad_lines},
+            since=facts.last,
+        )
 
 
 @_check
@@ -155,55 +231,49 @@ def _file_day(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
         facts, rule, facts.faults[Fault.OTHER_DAY],
         f"are not of {facts.delivery.date}, the day in the file's name (most are of "
         f"{facts.main_day})",
-        f"event_date <> date '{facts.delivery.date}'",
+        f"event_date <> date '{facts.delivery.date}'", Fault.OTHER_DAY,
     )  # fmt: skip
 
 
 @_check
 def _column_renamed(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
     for rename in facts.columns.renames:
-        old, new = rename.column.name, rename.delivered
-        yield Hit(
-            subject=old,
-            message=(
-                f"column {old} is missing; {new} matches it ({rename.evidence()})"
-                + ("" if rename.adopted else "; not sure enough to read it so")
-            ),
-            severity=None if rename.adopted else Severity.P1,
-            evidence={
-                "old": old, "new": new, "adopted": rename.adopted, "score": rename.score,
-                "name_likeness": round(rename.name, 3), "same_position": rename.position,
-                "shape_likeness": round(rename.shape, 3),
-            },
-            fix=(
-                f"run on as is: {new} is read as {old}; agree to it with `aliases: [{new}]` on "
-                f"{old} in contracts/events.yml, or restore the name {old}"
-                if rename.adopted
-                else f"if {new} is {old}, add `aliases: [{new}]` to it in contracts/events.yml"
-            ),
-            rows=facts.rows,
-            share=1.0,
-        )  # fmt: skip
+        key, old = facts.delivery.key, rename.column.name
+        query = queries.rows_read(key) if rename.empty else queries.without_column(key, old)
+        yield Hit(**column_words.renamed(rename), rows=facts.rows, share=1.0, query=query)
+
+
+@_check
+def _column_swapped(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
+    for swap in facts.columns.swaps:
+        query = queries.rows_read(facts.delivery.key)
+        yield Hit(**column_words.swapped(swap), rows=facts.rows, share=1.0, query=query)
+
+
+@_check
+def _column_type_changed(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
+    for change in facts.columns.changes:
+        yield Hit(**column_words.changed(change))
+
+
+@_check
+def _column_doubled(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
+    for double in facts.columns.doubles:
+        yield Hit(**column_words.doubled(double))
 
 
 @_check
 def _column_missing(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     for column in facts.columns.missing:
-        yield Hit(
-            subject=column.name,
-            message=f"column {column.name} was not delivered: {column.why or rule.why}",
-            severity=column.if_missing,
-            evidence={"columns": list(facts.columns.unexpected)},
-            fix=f"restore {column.name} at the source and deliver the day again",
-            rows=facts.rows,
-            share=1.0,
-        )
+        words = column_words.missing(column, facts.columns.unexpected, rule.why)
+        query = queries.without_column(facts.delivery.key, column.name)
+        yield Hit(**words, rows=facts.rows, share=1.0, query=query)
 
 
 @_check
 def _column_unexpected(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
     for name in facts.columns.unexpected:
-        yield Hit(subject=name[:64], message=f"column {name[:64]} is not in the contract")
+        yield Hit(**column_words.unexpected(name))
 
 
 @_check
@@ -215,6 +285,7 @@ def _column_unusable(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
             message=f"no column plays the part of {', '.join(gone)}, so nothing can be counted",
             evidence={"roles": gone},
             rows=facts.rows,
+            query=queries.rows_read(facts.delivery.key),
         )
 
 
@@ -230,50 +301,58 @@ def _broken_row(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
             rows=facts.bad_lines,
             share=facts.bad_lines / facts.rows,
             evidence={"doubt": facts.careful},
+            query=queries.broken_lines(facts.delivery.key),
+            where=BROKEN,
         )
 
 
 @_check
 def _time_unparseable(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _share_above(
-        facts, rule, facts.faults[Fault.TIME], "have a time that cannot be read", "false"
-    )
+        facts, rule, facts.faults[Fault.TIME], "have a time that cannot be read",
+        "event_time is null", Fault.TIME,
+    )  # fmt: skip
 
 
 @_check
 def _event_name_missing(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _share_above(
-        facts, rule, facts.faults[Fault.EVENT_NAME], "have no event name", "false"
-    )
+        facts, rule, facts.faults[Fault.EVENT_NAME], "have no event name",
+        "event_name is null", Fault.EVENT_NAME,
+    )  # fmt: skip
 
 
 @_check
 def _client_missing(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _share_above(
-        facts, rule, facts.faults[Fault.CLIENT], "have no client id", "client_id is null"
-    )
+        facts, rule, facts.faults[Fault.CLIENT], "have no client id", "client_id is null",
+        Fault.CLIENT,
+    )  # fmt: skip
 
 
 @_check
 def _page_invalid(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _share_above(
-        facts, rule, facts.faults[Fault.PAGE], "have no absolute page URL", "page_host is null"
-    )
+        facts, rule, facts.faults[Fault.PAGE], "have no absolute page URL", "page_host is null",
+        Fault.PAGE,
+    )  # fmt: skip
 
 
 @_check
 def _agent_missing(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     if facts.columns.roles.get("user_agent") is not None:
         yield from _share_above(
-            facts, rule, facts.faults[Fault.AGENT], "have no user agent", "user_agent is null"
-        )
+            facts, rule, facts.faults[Fault.AGENT], "have no user agent", "user_agent is null",
+            Fault.AGENT,
+        )  # fmt: skip
 
 
 @_check
 def _repeated_rows(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    yield from _share_above(
+    for hit in _share_above(
         facts, rule, facts.repeated, "repeat another row of the delivery exactly", "is_repeat"
-    )
+    ):
+        yield replace(hit, query=queries.repeats(facts.delivery.key), where=None)
 
 
 # ---------------------------------------------------------------- orders
@@ -292,26 +371,44 @@ def _orders_above(
         )
 
 
+def _countable(facts: Facts, condition: str) -> dict[str, Any]:
+    """The query and the sample of purchases whose payload meets a condition."""
+    where = queries.purchases(condition)
+    query = queries.rows_of_events(facts.delivery.key, where)
+    return {"query": query, "where": f"{where} and {queries.SOUND}"}
+
+
 @_check
 def _payload_invalid(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
-        facts, rule, facts.orders.invalid, "have a payload that is no JSON object"
-    )
+        facts, rule, facts.orders.invalid, "have a payload that is no JSON object",
+        query=queries.rows_of_events(facts.delivery.key, queries.UNREADABLE),
+        where=f"{queries.UNREADABLE} and {queries.SOUND}",
+    )  # fmt: skip
 
 
 @_check
 def _order_without_id(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    yield from _orders_above(facts, rule, facts.orders.without_id, "have no transaction id")
+    yield from _orders_above(
+        facts, rule, facts.orders.without_id, "have no transaction id",
+        **_countable(facts, queries.blank(facts.names.transaction_id)),
+    )  # fmt: skip
 
 
 @_check
 def _order_without_revenue(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    yield from _orders_above(facts, rule, facts.orders.without_revenue, "state no revenue")
+    yield from _orders_above(
+        facts, rule, facts.orders.without_revenue, "state no revenue",
+        **_countable(facts, f"{queries.number(facts.names.revenue)} is null"),
+    )  # fmt: skip
 
 
 @_check
 def _order_negative_revenue(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    yield from _orders_above(facts, rule, facts.orders.negative, "have a negative revenue")
+    yield from _orders_above(
+        facts, rule, facts.orders.negative, "have a negative revenue",
+        **_countable(facts, f"{queries.number(facts.names.revenue)} < 0"),
+    )  # fmt: skip
 
 
 @_check
@@ -319,8 +416,7 @@ def _order_test(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
         facts, rule, facts.orders.test,
         "worth nothing and without a named item: shown as test, not counted",
-        query=f"select count(*) from fct_orders where status = 'test' "
-        f"and order_date = date '{facts.delivery.date}'",
+        query=queries.rows_of_orders(facts.delivery.key, "status = 'test'"),
     )  # fmt: skip
 
 
@@ -329,8 +425,7 @@ def _order_redelivered(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
         facts, rule, facts.orders.redelivered,
         "are the same order of the same customer again; each is counted once",
-        query=f"select count(*) from fct_orders where status = 'redelivery' "
-        f"and order_date = date '{facts.delivery.date}'",
+        query=queries.rows_of_orders(facts.delivery.key, "status = 'redelivery'"),
     )  # fmt: skip
 
 
@@ -349,8 +444,8 @@ def _order_id_collision(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
             "collisions_by_chance": None if chance is None else round(chance, 4),
             "revenue_kept": str(orders.colliding_revenue),
         },
-        query=f"select count(*) from fct_orders where id_status = 'id_collision' "
-        f"and order_date = date '{facts.delivery.date}'",
+        money=orders.colliding_revenue,
+        query=queries.rows_of_orders(facts.delivery.key, "id_status = 'id_collision'"),
     )  # fmt: skip
 
 
@@ -359,6 +454,5 @@ def _order_conflict(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
         facts, rule, facts.orders.conflicting,
         "have the id and customer of another but not its content; the latest counts",
-        query=f"select count(*) from fct_orders where id_status = 'conflict' "
-        f"and order_date = date '{facts.delivery.date}'",
+        query=queries.rows_of_orders(facts.delivery.key, "id_status = 'conflict'"),
     )  # fmt: skip

@@ -9,11 +9,11 @@ import traceback
 
 import click
 
-from tallymark.cli import stages
+from tallymark.cli import contract, quarantine, stages
 from tallymark.cli.options import cli, complain
 from tallymark.errors import TallymarkError
 
-__all__ = ["cli", "main", "stages"]
+__all__ = ["cli", "contract", "main", "quarantine", "stages"]
 
 STOPPED = 130  # as shells say it of a program that was interrupted
 INTERRUPTED = ("Query interrupted", "INTERRUPT Error")  # as DuckDB says it, in a query of its own

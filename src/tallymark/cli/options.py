@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from tallymark.results import Status
 
 __all__ = [
-    "DAY", "Group", "cli", "common", "complain", "deliveries", "engine_limits", "exit_with",
-    "fail_on_option", "finish", "open_project", "option", "output_to", "printable", "progress",
-    "rules_of", "say", "talk", "warehouse_at",
+    "DAY", "MOMENT", "REPORTS", "Group", "cli", "common", "complain", "deliveries", "engine_limits",
+    "exit_with", "fail_on_option", "finish", "open_project", "option", "output_to", "printable",
+    "progress", "rules_of", "say", "talk", "warehouse_at",
 ]  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 MEMORY = re.compile(r"\d+(\.\d+)?\s?(MB|GB|MiB|GiB)")
 FAIL_ON = ("error", "warn", "never")
+FORMATS = ("md", "json", "csv", "junit", "sarif")
 
 
 class _Day(click.ParamType[dt.date]):
@@ -43,6 +44,22 @@ class _Day(click.ParamType[dt.date]):
             self.fail(f"{value!r} is no day; write it as 2026-01-31", param, ctx)
 
 
+class _Moment(click.ParamType[dt.datetime]):
+    """A moment, written as 2026-01-31T07:30Z; without a time zone it is UTC."""
+
+    name = "moment"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dt.datetime:
+        """The moment, or a usage error that says how to write one."""
+        try:
+            told = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no moment; write it as 2026-01-31T07:30Z", param, ctx)
+        return told if told.tzinfo else told.replace(tzinfo=dt.UTC)
+
+
 class _Memory(click.ParamType[str]):
     """An amount of memory, written as 500MB or 2GB."""
 
@@ -55,7 +72,27 @@ class _Memory(click.ParamType[str]):
         return str(value)
 
 
+class _Formats(click.ParamType[tuple[str, ...]]):
+    """Forms of the gate's report, written as md,json,junit."""
+
+    name = "forms"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The forms, or a usage error that names those there are."""
+        if isinstance(value, tuple):
+            return value
+        asked = tuple(one.strip() for one in str(value).split(",") if one.strip())
+        for one in asked:
+            if one not in FORMATS:
+                self.fail(f"{one!r} is none of {', '.join(FORMATS)}", param, ctx)
+        return asked
+
+
 DAY = _Day()
+MOMENT = _Moment()
+REPORTS = _Formats()
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:

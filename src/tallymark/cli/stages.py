@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tallymark.cli.following import follow_folder, following
 from tallymark.cli.options import (
     DAY,
+    MOMENT,
+    REPORTS,
     Group,
     cli,
     common,
@@ -28,35 +31,65 @@ from tallymark.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from tallymark.demo.write import Format
     from tallymark.results import RunResult, Status
 
 __all__: list[str] = []
 
 STAGES = ("monitor", "report")
+_clock = option(
+    "--now", "now", type=MOMENT,
+    help="The time it is, as 2026-02-01T07:30Z: what the contract's calendar calls late is said.",
+)  # fmt: skip
 
 
 @cli.command()
 @deliveries
 @rules_of("gate")
 @output_to("Folder of the reports (default: reports).")
+@option(
+    "--report", "forms", type=REPORTS,
+    help="Forms of dq_report, such as md,json,csv,junit,sarif; the first three always.",
+)  # fmt: skip
+@option("--warehouse", "--warehouse-dir", "--warehouse_dir", "warehouse",
+         type=click.Path(path_type=Path),
+         help="Land sound rows in this warehouse; the next build makes the tables.")  # fmt: skip
+@following
+@_clock
 @fail_on_option
 @engine_limits
 @common
 def check(
     *,
-    source: str | None, rules: Path | None, output: Path | None, fail_on: str,
+    now: dt.datetime | None,
+    source: str | None, rules: Path | None, output: Path | None, forms: tuple[str, ...] | None,
+    fail_on: str, warehouse: Path | None, follow: bool, interval: float, settle: int,
     memory_limit: str | None, threads: int | None, home: Path | None, config: Path | None,
     quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """The gate: judge deliveries against contract and rules."""
+    """The gate: judge deliveries against contract and rules.
+
+    With --follow it goes on until it is interrupted: each file is judged when it is complete, and
+    a P0 is said at once. It then ends with the code of all that was judged.
+    """
     project = open_project(
         home, config, quiet=quiet, memory_limit=memory_limit, threads=threads, source=source,
-        reports=output, rules=rules,
+        reports=output, rules=rules, warehouse=warehouse,
     )  # fmt: skip
     from tallymark import terminal  # noqa: PLC0415 -- loads rich
 
-    result = project.check()
-    say(result, terminal.checked, as_json=as_json, quiet=quiet)
+    project.now = now
+    if forms is not None:
+        project.config = project.config.model_copy(update={"reports": forms})
+    if follow:
+        status = follow_folder(
+            project, keep=warehouse is not None, interval=interval, settle=settle,
+            as_json=as_json, quiet=quiet,
+        )  # fmt: skip
+        exit_with(status, fail_on)
+    result = project.check(keep=warehouse is not None)
+    where, written = project.paths.reports, project.config.reports
+    say(result, lambda one: terminal.checked(one, where, written), as_json=as_json, quiet=quiet)
     exit_with(result.status, fail_on)
 
 
@@ -139,11 +172,13 @@ def report(
 @option("--skip", "skip", type=click.Choice(STAGES), multiple=True, help="Leave a stage out.")
 @option("--export", type=click.Choice(["none", "csv", "parquet"]), help="Export format.")
 @option("--full-refresh", is_flag=True, help="Build everything again.")
+@_clock
 @fail_on_option
 @engine_limits
 @common
 def run(
     *,
+    now: dt.datetime | None,
     source: str | None, output: Path | None, skip: tuple[str, ...], export: str | None,
     full_refresh: bool, fail_on: str, memory_limit: str | None, threads: int | None,
     home: Path | None, config: Path | None, quiet: bool, as_json: bool,
@@ -155,6 +190,7 @@ def run(
     )  # fmt: skip
     from tallymark import terminal  # noqa: PLC0415
 
+    project.now = now
     result = project.run(skip=frozenset(skip), full=full_refresh)
     say(result, terminal.ran, as_json=as_json, quiet=quiet)
     exit_with(_open_status(result), fail_on)
@@ -207,13 +243,14 @@ def demo(ctx: click.Context, *, output: Path, quiet: bool, as_json: bool) -> Non
 @option("--start", type=DAY, default="2026-01-05", show_default=True, help="First day.")
 @option("--incident", "incidents", multiple=True,
          help="NAME@DAY[..DAY][:key=value,...]; may be given several times.")  # fmt: skip
-@option("--format", "fmt", type=click.Choice(["csv", "parquet"]), default="csv",
-         show_default=True, help="Format of the deliveries.")  # fmt: skip
+@option("--format", "fmt", default="csv", show_default=True,
+         type=click.Choice(["csv", "csv.gz", "csv.zst", "jsonl", "parquet"]),
+         help="Format of the deliveries.")  # fmt: skip
 @talk
 def demo_make(
     *,
     directory: Path, days: int, events_per_day: int, seed: int, start: dt.date,
-    incidents: tuple[str, ...], fmt: str, quiet: bool, as_json: bool,
+    incidents: tuple[str, ...], fmt: Format, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Simulate a shop into DIRECTORY: deliveries in raw/, the truth in truth/."""
     from tallymark import terminal  # noqa: PLC0415
@@ -221,6 +258,6 @@ def demo_make(
 
     truth = make_shop(
         directory, days=days, events_per_day=events_per_day, seed=seed, incidents=incidents,
-        fmt="parquet" if fmt == "parquet" else "csv", start=start,
+        fmt=fmt, start=start,
     )  # fmt: skip
     say(truth, terminal.made, as_json=as_json, quiet=quiet)

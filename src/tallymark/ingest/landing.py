@@ -20,6 +20,7 @@ from tallymark.engine.base import identifier, literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.careful import MAX_LINE_BYTES, BadLine, rewrite
 from tallymark.ingest.deliveries import Delivery
+from tallymark.ingest.extra import NOTHING, Asked
 from tallymark.ingest.header import Head
 from tallymark.ingest.landing_sql import landing_sql, usual_hosts
 from tallymark.ingest.unpack import Broken, unpack
@@ -44,12 +45,14 @@ class Landed:
         rows: How many rows it holds.
         bad_lines: (line number, reason, original bytes as text) of rows that are no rows.
         careful: Whether the careful reader was needed, and why.
+        asked: What the rules asked of landing.
     """
 
     path: Path
     rows: int
     bad_lines: Sequence[BadLine] = ()
     careful: str | None = None
+    asked: Asked = NOTHING
 
 
 def delivery_base(key: str) -> int:
@@ -66,6 +69,7 @@ def land(
     contract: Contract,
     timezone: str,
     scratch: Path,
+    asked: Asked = NOTHING,
 ) -> Landed:
     """Read a delivery into one Parquet file in ``scratch``.
 
@@ -75,13 +79,15 @@ def land(
 
     Args:
         mapping: For each role of the contract, the delivered column that plays it, or None.
+        asked: Further columns to land and tests for rows to keep out.
 
     Raises:
         Broken: The file cannot be decompressed or read as what it says it is.
     """
     base = scratch / f"{delivery_base(delivery.key):016x}"
     raw, clean = base.with_suffix(".raw"), base.with_suffix(".clean")
-    reading = _Reading(engine, delivery, head, mapping, contract, timezone, base)
+    wanted = {**mapping, **asked.extras}
+    reading = _Reading(engine, delivery, head, wanted, contract, timezone, base, asked)
     try:
         if delivery.format == "parquet":
             return reading.parquet()
@@ -108,7 +114,9 @@ class _Reading:
         contract: Contract,
         timezone: str,
         base: Path,
+        asked: Asked,
     ) -> None:
+        self.asked = asked
         self.engine = engine
         self.delivery = delivery
         self.head = head
@@ -127,7 +135,7 @@ class _Reading:
             rows = self._write(source, self.delivery.path, "row_number() over ()", values)
         except duckdb.Error as error:
             raise _unreadable(error) from error
-        return Landed(path=self.target, rows=rows)
+        return Landed(path=self.target, rows=rows, asked=self.asked)
 
     def _nested(self, name: str) -> str:
         return f"to_json({identifier(name)})" if name in self.head.nested else identifier(name)
@@ -150,7 +158,7 @@ class _Reading:
                 return "a row has a cell too many"
         except duckdb.Error as error:
             return str(error).splitlines()[0][:_SHOWN]
-        return Landed(path=self.target, rows=rows)
+        return Landed(path=self.target, rows=rows, asked=self.asked)
 
     def careful(self, path: Path, clean: Path, doubt: str) -> Landed:
         """Sound rows apart from damaged lines."""
@@ -166,12 +174,14 @@ class _Reading:
             rows = self._write(source, clean, "c0", self._places(1))
         except duckdb.Error as error:
             raise _unreadable(error) from error
-        return Landed(path=self.target, rows=rows, bad_lines=bad, careful=doubt)
+        return Landed(
+            path=self.target, rows=rows, bad_lines=bad, careful=doubt, asked=self.asked
+        )
 
     def _write(self, source: str, path: Path, line: str, values: Mapping[str, str]) -> int:
         sql = landing_sql(
             self.delivery, values, self.contract, self.timezone, source=source, line=line,
-            collected=self.mapping.get("referrer") is not None,
+            asked=self.asked,
             hosts=usual_hosts(self.head.sample.get(self.mapping.get("page_url") or "", ())),
         )  # fmt: skip
         given: dict[str, object] = {
@@ -201,7 +211,8 @@ class _Reading:
         return source, self._places(0)
 
     def _json(self) -> tuple[str, dict[str, str]]:
-        used = [name for name in self.mapping.values() if name is not None]
+        # A rule may land a column a second time, as it was delivered.
+        used = dict.fromkeys(name for name in self.mapping.values() if name is not None)
         # Without any column the rows are still counted.
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in used or ["none"])
         source = (

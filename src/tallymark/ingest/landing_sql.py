@@ -17,6 +17,8 @@ from tallymark.classify.clicks import CLICK_IDS, PARTNERS
 from tallymark.contract import Contract, EventNames
 from tallymark.engine.base import literal, path_list
 from tallymark.ingest.deliveries import Delivery
+from tallymark.ingest.extra import NOTHING, Asked
+from tallymark.ingest.payloads import MAX_BYTES, MAX_DEPTH
 
 __all__ = [
     "BARE_URL",
@@ -44,6 +46,11 @@ _FIRST_MS = 631_152_000_000  # 1990-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
 _PLAIN_HOST = re.compile(r"https://([a-z0-9.-]{1,253})/")
 _USUAL_HOSTS = 3  # a shop, its checkout, its account pages
+
+# A time with an offset ends in one after its minutes; a shorter payload cannot nest harmfully deep.
+_OFFSET = r"regexp_matches(stamp, ':\d\d.*[+-]\d\d(:?\d\d)?$')"
+_HARMLESS = 1024
+_NESTED = rf"regexp_matches(payload, '^(?:[^\[{{]*[\[{{]){{{MAX_DEPTH + 1}}}')"
 
 _AFTER = "substr(page_url, strpos(page_url, '?') + 1)"
 QUERY = (
@@ -78,9 +85,13 @@ class Fault(enum.IntFlag):
     PAYLOAD = 64
     OTHER_DAY = 128
     REFERRER = 256
+    RULE = 512  # a rule of the shop keeps it out
+    OFFSET = 1024  # its time ends in an offset such as +01:00; most end in Z
+    LOCAL = 2048  # its time names no zone
+    DEEP = 4096  # its payload has so many brackets that it may be nested too deeply
 
 
-REJECTED = Fault.STRUCTURE | Fault.TIME | Fault.EVENT_NAME
+REJECTED = Fault.STRUCTURE | Fault.TIME | Fault.EVENT_NAME | Fault.RULE
 
 
 def _case(branches: Sequence[tuple[str, str]], otherwise: str = "null") -> str:
@@ -190,7 +201,7 @@ def landed_view(paths: Sequence[Path], dates: Mapping[str, str]) -> str:
             for key, day in sorted(dates.items())
         ]
         dated = f"coalesce(delivery_date, {_case(cases)})"
-    kept = [name for name in COLUMNS if name not in {"delivery_date", "id_base", "faults"}]
+    kept = [name for name in COLUMNS if name not in {"delivery_date", "id_base"}]
     return (
         f"select id_base + line_number as event_id, {_CLIENT_KEY} as client_key, "
         f"{dated} as delivery_date, {', '.join(kept)}, "
@@ -236,7 +247,7 @@ def _delivered(values: Mapping[str, str], role: str) -> str:
     return f"case when {blank} then nullif(trim({text}), '') else {text} end"
 
 
-def _faults(delivery: Delivery) -> str:
+def _faults(delivery: Delivery, asked: Asked) -> str:
     other_day = "false" if delivery.date is None else "event_date <> cast($date as date)"
     checks = {
         Fault.TIME: "event_ms is null",
@@ -244,10 +255,16 @@ def _faults(delivery: Delivery) -> str:
         Fault.CLIENT: "client_id is null",
         Fault.PAGE: "page_host is null",
         Fault.AGENT: "user_agent is null",
-        Fault.PAYLOAD: "payload is not null and not json_valid(payload)",
+        Fault.PAYLOAD: f"payload is not null and (strlen(payload) > {MAX_BYTES} "
+        "or not json_valid(payload))",
         Fault.OTHER_DAY: f"coalesce({other_day}, false)",
         Fault.REFERRER: f"referrer is not null and not {_absolute('referrer')}",
+        Fault.OFFSET: f"not ends_with(stamp, 'Z') and {_OFFSET} and event_ms is not null",
+        Fault.LOCAL: f"not ends_with(stamp, 'Z') and not {_OFFSET} and event_ms is not null",
+        Fault.DEEP: f"strlen(payload) > {_HARMLESS} and {_NESTED}",
     }
+    if asked.reject is not None:
+        checks[Fault.RULE] = asked.reject
     return " + ".join(
         f"case when {test} then {fault.value} else 0 end" for fault, test in checks.items()
     )
@@ -267,8 +284,8 @@ def landing_sql(
     *,
     source: str,
     line: str,
-    collected: bool,
     hosts: Sequence[str] = (),
+    asked: Asked = NOTHING,
 ) -> str:
     """The query that reads a delivery and lands its rows.
 
@@ -280,8 +297,8 @@ def landing_sql(
         values: For each role that a column plays, the SQL expression of that column.
         source: The SQL table function that reads the file.
         line: The SQL expression of a row's line number.
-        collected: Whether the delivery has a referrer column.
         hosts: Usual hosts of its pages (:func:`usual_hosts`); a guess that only makes it faster.
+        asked: Further columns to land and tests for rows to keep out.
     """
     texts = ("client_id", "page_url", "referrer", "event_name", "user_agent")
     local = (
@@ -298,10 +315,12 @@ def landing_sql(
         local=local,
         usual=_usual_host(hosts),
         host=f"coalesce(usual_host, {_host('page_url')})",
-        faults=_faults(delivery),
+        faults=_faults(delivery, asked),
+        wanted="".join(f", {_delivered(values, name)} as {name}" for name in asked.extras),
+        extras="".join(f", {name}" for name in asked.extras),
         date="cast($date as date)" if delivery.date else "cast(null as date)",
         steps=_steps(contract.events),
-        collected="true" if collected else "false",
+        collected="true" if "referrer" in values else "false",
         first=_FIRST_MS,
         last=_LAST_MS,
     )
@@ -310,7 +329,7 @@ def landing_sql(
 # The names of the CTEs tell the order: import, the row's own values, their parts, the flags.
 _TEMPLATE = """
 with delivered as (
-    select {line} as line_number, {delivered}, {payload} as payload, {stamp} as stamp
+    select {line} as line_number, {delivered}, {payload} as payload, {stamp} as stamp{wanted}
     from {source}
 ),
 timed as (
@@ -342,6 +361,6 @@ select
     {steps} as step,
     page_url, page_host, referrer, user_agent, payload,
     {collected} as referrer_collected,
-    cast({faults} as integer) as faults
+    cast({faults} as integer) as faults{extras}
 from dated
 """
