@@ -30,8 +30,9 @@ from ruamel.yaml import YAML
 from tallymark import results
 from tallymark.build.graph import GRAPH, load_models, reads
 from tallymark.cli import cli as command_line
-from tallymark.config import COMPILED, CheckRules, Config, MonitorRules, load, shipped
+from tallymark.config import CheckRules, Config, MonitorRules, load
 from tallymark.contract import Contract
+from tallymark.package import COMPILED, shipped
 
 __all__ = ["import_law", "pages", "stale"]
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import difflib
 import enum
-import functools
 import hashlib
-import importlib.resources
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,9 +19,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tallymark.errors import ConfigError
+from tallymark.package import shipped, shipped_tree
 
 __all__ = [
-    "COMPILED",
     "Action",
     "Attribution",
     "CheckRule",
@@ -42,8 +40,6 @@ __all__ = [
     "fingerprint",
     "load",
     "place",
-    "shipped",
-    "shipped_tree",
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -299,39 +295,6 @@ _PLAIN = {
     "tuple_type": "a list is needed here, such as [one, two]",
     "string_type": "a text is needed here; quote it if it looks like something else",
 }
-
-
-def shipped(name: str) -> str:
-    """The text of a shipped default, such as ``contracts/events.yml``."""
-    return importlib.resources.files("tallymark").joinpath(name).read_text(encoding="utf-8")
-
-
-COMPILED = "shipped.json"
-
-
-@functools.cache
-def _compiled() -> Mapping[str, Any]:
-    try:
-        kept: Mapping[str, Any] = json.loads(shipped(COMPILED))
-    except FileNotFoundError:  # a checkout in which it was not made yet
-        return {}
-    return kept
-
-
-def shipped_tree(name: str) -> Any:
-    """A shipped YAML file as plain data.
-
-    A YAML parser in Python takes a fifth of a second for all of them, so the package carries them
-    as JSON too (``shipped.json``, made by ``make docs``). What is kept there counts only while its
-    text is the file's own: an edited file is parsed.
-    """
-    text = shipped(name)
-    kept = _compiled().get(name)
-    if kept is not None and kept["sha256"] == hashlib.sha256(text.encode()).hexdigest():
-        return kept["tree"]
-    from ruamel.yaml import YAML  # noqa: PLC0415 -- see above
-
-    return YAML(typ="safe", pure=True).load(text)
 
 
 def load(model: type[Model], path: Path | None, default: str | None = None) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ class Shop:
         config: Config | None = None,
         program: str = "0",
         only: Sequence[str] | None = None,
+        now: dt.datetime | None = None,
     ) -> CheckResult:
         """Judge what was delivered, or only some of it, and keep it in the warehouse."""
         found = find_deliveries(self.raw)
@@ -54,12 +56,12 @@ class Shop:
                 gate = Gate(
                     config=config or Config(), contract=contract, rules=rules, engine=engine,
                     warehouse=self.warehouse, quarantine=Quarantine(self.quarantine),
-                    scratch=self.warehouse.scratch, program=program,
+                    scratch=self.warehouse.scratch, program=program, now=now,
                 )  # fmt: skip
                 self.entries, self.judged = gate.judge_all(chosen, threads=2)
             finally:
                 engine.close()
-        return summarise(self.entries, rules, contract, self.judged)
+        return summarise(self.entries, rules, contract, self.judged, gate.clock)
 
     def one(self, content: bytes, name: str = "2031-05-05.csv", **how: Any) -> DeliveryReport:
         """Deliver a file, judge everything, and return the judgement of this file."""

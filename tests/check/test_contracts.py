@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from tallymark import decisions
 from tallymark.check.contracts import adopt, as_yaml, keep_version, resolve
-from tallymark.config import load, shipped
+from tallymark.config import load
 from tallymark.contract import SHIPPED, Alias, Contract, load_contract
 from tallymark.engine.warehouse import Warehouse
 from tallymark.errors import UsageError
+from tallymark.package import shipped
 from tests.check.contracts import contracts
 
 OWN = """# Ours, since the relaunch.

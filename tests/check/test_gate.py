@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tallymark.check.gate import score_of
+from tallymark.check.score import score_of
 from tallymark.config import Action, CheckRules, Config, Severity
 from tallymark.config import Shop as ShopSettings
 from tallymark.errors import InputError

@@ -13,11 +13,11 @@ import pytest
 from tallymark.check.quarantine import Quarantine
 from tallymark.check.release import Held, Outcome, escaped, held, shown
 from tallymark.check.settle import DISCARD, RELEASE, Settlements, lines_of
-from tallymark.config import shipped
 from tallymark.decisions import append, read
 from tallymark.engine.base import literal
 from tallymark.errors import ConfigError, UsageError
 from tallymark.ingest.landing_sql import REJECTED
+from tallymark.package import shipped
 from tallymark.project import Project
 from tallymark.results import DeliveryReport, Severity, Verdict
 from tests.build.shop import COLUMNS, HOUR, Event, Shop, cart, order, view

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tallymark.classify import shipped
+from tallymark import package
 from tallymark.classify.hosts import host_of
 from tallymark.classify.shipped import document, table
 from tallymark.classify.sources import Source, WordIndex, known_sources
@@ -31,7 +31,7 @@ def test_every_file_loads_and_has_a_version(name: str) -> None:
 def test_broken_yaml_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     """A damaged installation is reported as such, not as a traceback."""
     for text in ("a: [", "- a"):
-        monkeypatch.setattr(shipped, "shipped", lambda _, text=text: text)
+        monkeypatch.setattr(package, "shipped", lambda _, text=text: text)
         with pytest.raises(ConfigError, match=r"classify/data/none\.yml"):
             document.__wrapped__("none")
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tallymark.config import load, shipped
+from tallymark.config import load
 from tallymark.contract import SHIPPED, Contract, load_contract
 from tallymark.demo.shop import make_shop
+from tallymark.package import shipped
 from tests.cli.calling import HEADER, call, contents, delivery, project
 
 

@@ -187,7 +187,7 @@ def test_an_interrupt_is_no_error(
 ) -> None:
     """Whoever stops a run is told that it stopped, and the code is the one that shells use."""
 
-    def interrupted(_self: Project) -> None:
+    def interrupted(_self: Project, **_more: object) -> None:
         raise error
 
     monkeypatch.setattr(Project, "check", interrupted)
@@ -202,7 +202,7 @@ def test_what_nobody_foresaw_is_said_too(
 ) -> None:
     """A fault of the program is one sentence as well; a variable shows where it happened."""
 
-    def broken(_self: Project) -> None:
+    def broken(_self: Project, **_more: object) -> None:
         raise ZeroDivisionError("by\nzero")
 
     monkeypatch.setattr(Project, "check", broken)

@@ -205,14 +205,48 @@ def test_one_is_not_many(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_year_of_deliveries_is_not_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of very many deliveries those with something to say are listed, and the rest counted."""
+    """Of very many deliveries those with something to say are listed, clean ones summed up."""
     many = [_delivery(f"{number}.csv") for number in range(364)]
     odd = _delivery("odd.csv", verdict=Verdict.WARN, findings=(_finding(),))
     terminal.checked(_check(*many, odd, status=Status.YELLOW))
     said = capsys.readouterr().out
     assert len(said.splitlines()) < 15
     assert "odd.csv" in said
-    assert "and 364 more in dq_report.md" in said
+    assert "364 deliveries" in said
+    assert " 3,640 " in said
+
+
+def test_a_narrow_table_has_what_matters_most(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below 64 columns: the delivery, its verdict and its score, none of them cut."""
+    monkeypatch.setenv("COLUMNS", "44")
+    terminal.checked(_check(_delivery(verdict=Verdict.QUARANTINE, score=7)))
+    said = capsys.readouterr().out
+    assert said.splitlines()[1] == "events_20310505.csv  QUARANTINE      7"
+
+
+def test_of_many_bad_deliveries_the_latest_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Forty lines are enough; the others are counted, with the file that has them."""
+    found = (_finding(),)
+    many = [_delivery(f"{number}.csv", verdict=Verdict.WARN, findings=found)
+            for number in range(50)]  # fmt: skip
+    terminal.checked(_check(*many, status=Status.YELLOW))
+    said = capsys.readouterr().out
+    assert "and 10 more in dq_report.md" in said
+    assert "\n9.csv" not in said
+    assert "\n49.csv" in said
+    assert said.count("finding 1") == 1
+    assert "on 50 deliveries" in said
+
+
+def test_clean_deliveries_are_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """Days in a row on which nothing was wrong are one line with their days and rows."""
+    days = [_delivery(f"{day}.csv", date=f"2031-05-{day:02}") for day in range(1, 6)]
+    terminal.checked(_check(*days), Path("out"), ("md", "junit"))
+    said = capsys.readouterr().out
+    assert "5 deliveries, 1 May to 5 May  PASS       100    50" in said
+    assert "report   out/dq_report.md\n  junit    out/dq_report.junit.xml\n" in said
 
 
 def test_many_findings_are_counted(capsys: pytest.CaptureFixture[str]) -> None:

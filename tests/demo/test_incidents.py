@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tallymark.demo.planting import incident_kinds
-from tallymark.demo.shop import Planted, Truth, incident_names, make_shop
+from tallymark.demo.shop import Planted, Truth, make_shop
 from tallymark.errors import UsageError
 
 Rows = dict[str, list[dict[str, str]]]
@@ -86,12 +85,6 @@ def test_start_and_end_are_exact(clean: Truth, broken: Maker, rows_of: Reader, s
         assert planted.start[14:] == planted.end[14:] == "00:00.000Z"
     else:
         assert (planted.start, planted.end) == (times[0], times[-1])
-
-
-def test_all_kinds_are_tested() -> None:
-    """No kind of incident is without a difference test, and each has a summary."""
-    assert {spec.partition("@")[0] for spec, _, _ in DIFFERENCES} == set(incident_names())
-    assert all(kind.summary.endswith(".") for kind in incident_kinds().values())
 
 
 def test_outage_leaves_a_hole(broken: Maker, rows_of: Reader) -> None:

@@ -59,7 +59,7 @@ def test_details_and_defaults() -> None:
     ("text", "what", "fix"),
     [
         ("outrage@3", "no incident 'outrage'", "did you mean 'outage'?"),
-        ("qqq@3", "no incident", "known incidents: anonymous_rows, column_gone"),
+        ("qqq@3", "no incident", "known incidents: anonymous_rows, bot_wave, column_gone"),
         ("", "no incident ''", "known incidents"),
         ("outage", "day is missing", "outage@3"),
         ("outage@", "day is missing", "outage@3"),
@@ -83,6 +83,11 @@ def test_details_and_defaults() -> None:
         ("column_gone@5:column=nope", "one of client_id", "column=referrer"),
         ("column_renamed@5:to=a\nb", "column name", "to="),
         ("payload_null@5:field=items", "one of item_id", "field=item_price"),
+        ("double_fired@5:delay=-1", "whole number of milliseconds", "delay=100"),
+        ("double_fired@5:delay=60001", "0 to 60000", "delay=100"),
+        ("staging_traffic@5:host=https://x", "a host is written", "host=staging."),
+        ("columns_renamed@5:columns=referrer+referrer", "each once", "columns=client_id+"),
+        ("columns_renamed@5:columns=referrer+nope", "some of client_id", "columns=client_id+"),
     ],
 )
 def test_mistakes_are_explained(text: str, what: str, fix: str) -> None:
@@ -104,6 +109,16 @@ VALUES = {
     "column": st.sampled_from(["client_id", "referrer", "timestamp"]),
     "to": st.from_regex(r"[a-z_][A-Za-z0-9_]{0,20}", fullmatch=True),
     "field": st.sampled_from(["item_price", "revenue"]),
+    "where": st.sampled_from(["all", "products", "iphone"]),
+    "into": st.sampled_from(["number", "epoch_ms", "title"]),
+    "other": st.sampled_from(["page_url", "event_name"]),
+    "what": st.sampled_from(["header", "values"]),
+    "columns": st.permutations(["client_id", "page_url", "referrer"]).map("+".join),
+    "event": st.sampled_from(["page_viewed", "checkout_completed", "all"]),
+    "delay": st.integers(0, 60_000).map(str),
+    "host": st.sampled_from(["localhost:3000", "staging.shop.example"]),
+    "under": st.sampled_from(["name", "day"]),
+    "after": st.integers(1, 999).map(str),
 }
 
 

@@ -96,7 +96,7 @@ def test_commands_in_the_pages_exist(page: str, line: str) -> None:
     while True:
         options |= {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
         child = None
-        if isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        if isinstance(command, click.Group) and words and not words[0].startswith(("-", "[")):
             child = command.get_command(context, words[0])
             assert child is not None or command.invoke_without_command, f"{page}: {words[0]}"
         if child is None:

@@ -105,7 +105,11 @@ def deliver(folder: Path, content: bytes, name: str = "2031-05-05.csv") -> Deliv
 
 def roles_of(head: Head) -> dict[str, str | None]:
     """Roles played by the columns of their own names."""
-    return {one.role: one.name if one.name in head.columns else None for one in CONTRACT.columns}
+    return {
+        one.role: one.name if one.name in head.columns else None
+        for one in CONTRACT.columns
+        if one.role is not None
+    }
 
 
 def land_rows(

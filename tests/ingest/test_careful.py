@@ -13,26 +13,27 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tallymark.ingest.careful import MAX_LINE_BYTES, physical_lines, records
 from tallymark.ingest.header import Broken, Head, read_head
 from tallymark.ingest.landing import Landed
+from tallymark.ingest.records import MAX_LINE_BYTES, TOO_LONG, physical_lines, records
 from tests.ingest.making import COLUMNS, as_csv, as_parquet, deliver, event, land_rows
 
 VALUES = ("client_id", "page_url", "referrer", "event_name", "payload", "user_agent")
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def _records(content: bytes, width: int = 3, **head: Any) -> list[tuple[int, Any, str]]:
+def _records(content: bytes, width: int = 3, **head: Any) -> list[Any]:
     columns = [f"c{number}" for number in range(width)]
     return list(records(io.BytesIO(content), Head(columns=columns, **head)))
 
 
 def _good(content: bytes, **head: Any) -> list[tuple[int, list[str]]]:
-    return [(n, one) for n, one, _ in _records(content, **head) if isinstance(one, list)]
+    return [(one.number, one.values) for one in _records(content, **head) if one.values is not None]
 
 
-def _bad(content: bytes) -> list[tuple[int, str, str]]:
-    return [(n, one, why) for n, one, why in _records(content) if not isinstance(one, list)]
+def _bad(content: bytes, **head: Any) -> list[tuple[int, bytes, str]]:
+    return [(one.number, one.raw, one.reason) for one in _records(content, **head)
+            if one.values is None]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -54,10 +55,10 @@ def test_one_damaged_line(line: bytes, reason: str) -> None:
     """A damaged line is named with its number, reason and exact bytes; its neighbours stay."""
     content = b"a,b,c\n1,x,y\n" + line + b"\n2,x,y\n"
     assert _good(content) == [(2, ["1", "x", "y"]), (4, ["2", "x", "y"])]
-    ((number, text, why),) = _bad(content)
+    ((number, raw, why),) = _bad(content)
     assert number == 3
     assert reason in why
-    assert text.encode("utf-8", errors="surrogateescape") == line
+    assert raw == line
 
 
 @pytest.mark.parametrize(
@@ -101,8 +102,81 @@ def test_a_line_without_end() -> None:
     """A line beyond the limit is one bad line, held in part; numbers go on after it."""
     stream = io.BytesIO(b"x" * (MAX_LINE_BYTES * 2 + 5) + b"\nshort\n")
     lines = list(physical_lines(stream, "\n"))
-    assert [len(line) for line in lines] == [MAX_LINE_BYTES, 6]
-    assert _records(b"a\n" + lines[0] + b"\n", width=1)[0][2] == "the line is longer than 16 MB"
+    assert [(len(line), long) for line, long in lines] == [(65_536, True), (6, False)]
+    content = b"a\n" + b"x" * (MAX_LINE_BYTES + 1) + b"\n1\n"
+    assert _bad(content, width=1)[0][::2] == (2, TOO_LONG)
+    assert _good(content, width=1) == [(3, ["1"])]
+
+
+def test_a_line_without_end_among_carriage_returns() -> None:
+    """Where carriage returns end lines, a long line is held in part as well."""
+    stream = io.BytesIO(b"a\r" + b"x" * (MAX_LINE_BYTES + 5_000_000) + b"\rshort\r")
+    lines = list(physical_lines(stream, "\r"))
+    assert [(len(line) < MAX_LINE_BYTES, long) for line, long in lines] == [
+        (True, False), (True, True), (True, False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "number", "reason"),
+    [
+        (b'1,"2\nx",3,4', 3, "4 values"),
+        (b'1,"2\nx,3', 3, "never closed"),
+        (b'1,2\nx",3', 3, "a line break"),
+        (b"1,2\n2,3", 3, "a line break"),
+        (b"1,2\n,3", 3, "a line break"),
+        (b'1,"2\n\xffx",3', 3, "not UTF-8"),
+        (b'1,"2\n\x00x",3', 3, "NUL"),
+        (b'1,"2"x\ny",3', 3, "quoting is broken"),
+    ],
+)
+def test_a_damaged_record_of_several_lines(lines: bytes, number: int, reason: str) -> None:
+    """Lines that belong together are one damaged record with all its bytes."""
+    content = b"a,b,c\n1,x,y\n" + lines + b"\n2,x,y\n"
+    assert [values for _, values in _good(content, quotes=True)] == [
+        ["1", "x", "y"], ["2", "x", "y"],
+    ]  # fmt: skip
+    ((found, raw, why),) = _bad(content, quotes=True)
+    assert (found, raw) == (number, lines)
+    assert reason in why
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'1,2"x,3', b'1,2,3"', b"1,\xef\xbb\xbf2,3", b"\xef\xbb\xbf1,2,3", b'1,"\xef\xbb\xbf2",3'],
+)
+def test_what_a_writer_that_quotes_never_writes(line: bytes) -> None:
+    """A bare quote, or a byte-order mark at the start of a value, is damage in its file."""
+    content = b"a,b,c\n1,x,y\n" + line + b"\n2,x,y\n"
+    assert [(number, raw) for number, raw, _ in _bad(content, quotes=True)] == [(3, line)]
+
+
+def test_a_byte_order_mark_inside_quotes_is_a_character() -> None:
+    """A product may be called so."""
+    content = 'a,b,c\n1,"x\ufeffy",3\n'.encode()
+    assert _good(content) == [(2, ["1", "x\ufeffy", "3"])]
+
+
+def test_lines_of_another_table_are_set_aside_one_by_one() -> None:
+    """Lines that only happen to have few values are not taken for pieces of one record."""
+    content = b"a,b,c\n1,x,y\n" + b"p,q\n" * 200 + b"2,x,y\n"
+    assert [number for number, _, _ in _bad(content)] == list(range(3, 203))
+    assert [number for number, _ in _good(content)] == [2, 203]
+
+
+def test_a_row_that_the_end_of_the_file_cuts() -> None:
+    """Where the head says that the last row is cut, it is kept out although its width is right."""
+    content = b"a,b,c\n1,x,y\n2,x,z"
+    assert [number for number, _ in _good(content, cut=True)] == [2]
+    assert _bad(content, cut=True) == [(3, b"2,x,z", "the file ends in the middle of this row")]
+
+
+def test_many_open_quotes() -> None:
+    """A file in which every line opens a quote is read line by line, in time and memory."""
+    content = b"a,b,c\n" + b'1,"x,y\n' * 3000
+    found = _bad(content)
+    assert b"\n".join(raw for _, raw, _ in found) == b"\n".join([b'1,"x,y'] * 3000)
+    assert not _good(content)
 
 
 # ---------------------------------------------------------------- fast against careful
@@ -234,18 +308,14 @@ def test_an_empty_cell_too_many_is_seen(tmp_path: Path, end: str) -> None:
     ]
 
 
-def test_an_empty_cell_after_an_empty_cell_is_not_seen(tmp_path: Path) -> None:
-    """Not proved, on purpose: an empty cell after an empty last one changes no value of the row.
-
-    Telling it apart would need the width of every row from a second parser, which costs more
-    than the whole fast path; the row's own values are read exactly either way.
-    """
-    content = as_csv([event(user_agent=""), event()]).replace(b',""\n', b",\n")
-    content = content.replace(b",\n", b",,\n", 1)
+@pytest.mark.xfail(reason="landing does not yet count how many delimiters end a line")
+def test_an_empty_cell_after_an_empty_cell_is_seen(tmp_path: Path) -> None:
+    """Delimiters at the ends of lines and empty cells at the ends of rows are as many."""
+    content = as_csv([event(user_agent=""), event()]).replace(b",\n", b",,\n", 1)
     found, landed = land_rows(deliver(tmp_path, content))
-    assert landed.careful is None
-    assert found[0]["user_agent"] is None
-    assert found[0]["event_name"] == "page_viewed"
+    assert landed.careful
+    assert [row["line_number"] for row in found] == [3]
+    assert [number for number, _, _ in landed.bad_lines] == [2]
 
 
 def test_quoted_empty_cells_do_not_hide_one(tmp_path: Path) -> None:

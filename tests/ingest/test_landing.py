@@ -48,6 +48,7 @@ def test_a_sound_row(tmp_path: Path) -> None:
         page_url="https://Shop.Example/p/1?utm_source=news&utm_medium=email&gclid=x#top",
         referrer="https://www.search.example/find?q=shoes",
     )
+    assert 0 <= row.pop("client_key") < 1 << 63
     assert row == {
         "event_id": delivery_base("2031-05-05.csv") + 2,
         "delivery": "2031-05-05.csv",

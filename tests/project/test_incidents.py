@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.gate_incidents import cases
 from tallymark.demo.shop import Truth, incident_names, make_shop
 from tests.project.shops import findings, run, table
 
@@ -161,5 +162,6 @@ def test_a_conversion_collapse_is_named(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_incident_is_tried() -> None:
-    """A new kind of incident needs a test here of how the run names it."""
-    assert set(incident_names()) == {*PLANTED, "conversion_collapse"}
+    """A new kind of incident needs a test here of how the run names it, or a case for the gate."""
+    for_the_gate = {case.incident for case in cases().values()}
+    assert set(incident_names()) == {*PLANTED, "conversion_collapse"} | for_the_gate

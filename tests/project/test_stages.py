@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from jsonschema import Draft202012Validator
 
-from tallymark import config
+from tallymark import package
 from tallymark.demo.shop import make_shop
 from tests.cli.calling import call, contents
 from tests.project.shops import exports, reports
@@ -31,9 +31,9 @@ def apart(shop: Path) -> Path:
     home = shop / "apart"
     rules = home / "rules.yml"
     home.mkdir()
-    rules.write_text(config.shipped("rules/check.yml"), encoding="utf-8")
+    rules.write_text(package.shipped("rules/check.yml"), encoding="utf-8")
     watch = home / "watch.yml"
-    watch.write_text(config.shipped("rules/monitor.yml"), encoding="utf-8")
+    watch.write_text(package.shipped("rules/monitor.yml"), encoding="utf-8")
     raw, warehouse, folder = shop / "raw", home / "warehouse", home / "reports"
     codes = [
         call("check", "--input", raw, "--rules", rules, "--output", folder, "--fail-on", "error"),

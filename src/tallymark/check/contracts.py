@@ -15,10 +15,11 @@ from typing import Any
 from urllib.parse import quote
 
 from tallymark import decisions
-from tallymark.config import load, shipped
+from tallymark.config import load
 from tallymark.contract import SHIPPED, Alias, Column, Contract, bumped, load_contract
 from tallymark.engine.warehouse import Warehouse, write_atomically
 from tallymark.errors import ConfigError, UsageError
+from tallymark.package import shipped
 from tallymark.yamltext import yaml_text
 
 __all__ = ["Adopted", "adopt", "as_yaml", "keep_version", "resolve"]

@@ -1,7 +1,7 @@
 """What the first kilobytes of a delivery prove against it, before it is hashed or read whole.
 
 A delivery that its first megabyte refuses is known by those bytes and its size: the verdict rests
-on nothing else, so hashing ten gigabytes would only make it late. See decision 0016.
+on nothing else, so hashing ten gigabytes would only make it late. See decision 0013.
 """
 
 from __future__ import annotations

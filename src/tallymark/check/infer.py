@@ -27,12 +27,13 @@ from tallymark.check.evidence import (
 )
 from tallymark.check.synonyms import called, synonyms
 from tallymark.classify.hosts import host_of, internal_host
-from tallymark.config import load, shipped
+from tallymark.config import load
 from tallymark.contract import SHIPPED, Column, Contract
 from tallymark.engine.warehouse import write_atomically
 from tallymark.errors import InputError, UsageError
 from tallymark.ingest.deliveries import Delivery, find_deliveries
 from tallymark.ingest.header import SAMPLE_ROWS, Broken, read_head
+from tallymark.package import shipped
 
 __all__ = ["write_project"]
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tallymark.config import shipped
 from tallymark.errors import ConfigError
+from tallymark.package import shipped
 
 __all__ = ["Likeness", "likeness", "name_likeness", "same_name"]
 

@@ -14,8 +14,9 @@ from tallymark.check.junit import junit
 from tallymark.check.report_markdown import markdown
 from tallymark.check.report_text import cell
 from tallymark.check.sarif import sarif
-from tallymark.config import CheckRules, ReportFormat, shipped
+from tallymark.config import CheckRules, ReportFormat
 from tallymark.engine.warehouse import write_atomically
+from tallymark.package import shipped
 from tallymark.results import CheckResult, to_json
 
 __all__ = ["FILES", "SCHEMA", "as_csv", "as_json", "markdown", "write_reports"]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from tallymark.config import shipped_tree
 from tallymark.errors import ConfigError
+from tallymark.package import shipped_tree
 
 __all__ = ["document", "table"]
 

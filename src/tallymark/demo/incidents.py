@@ -7,25 +7,32 @@ place and says exactly what it touched. To add a kind, write such a function and
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
-from tallymark.demo.chance import Ints
 from tallymark.demo.orders import payload_text
 from tallymark.demo.render import COLUMNS, DayTable, isos
-from tallymark.demo.scene import PURCHASE_NAME, Scene, Stage, Touched, incident
+from tallymark.demo.scene import (
+    NOTHING,
+    PURCHASE_NAME,
+    Scene,
+    Stage,
+    Touched,
+    demand,
+    incident,
+    span,
+    take_out,
+    worth,
+)
 from tallymark.demo.season import DAY_MS
 from tallymark.demo.specs import Detail, a_choice, a_count, a_name, a_share, hours
 from tallymark.errors import UsageError
 
-__all__ = ["purchase_payloads"]
+__all__ = ["RENAMED", "purchase_payloads"]
 
 _ITEM_FIELDS = ("item_id", "item_name", "item_variant", "quantity", "item_price")
 _TOP_FIELDS = ("transaction_id", "revenue", "user_email")
-_RENAMED = {
+RENAMED = {
     "client_id": "clientId",
     "page_url": "pageUrl",
     "referrer": "referer",
@@ -34,6 +41,7 @@ _RENAMED = {
     "event_data": "eventData",
     "user_agent": "userAgent",
 }
+"""The usual other spelling of each column."""
 
 
 def purchase_payloads(table: DayTable) -> list[str]:
@@ -48,33 +56,6 @@ def purchase_payloads(table: DayTable) -> list[str]:
     ]
 
 
-_NOTHING = Touched(0, 0, 0)
-
-
-def _span(ms: Ints, facts: Mapping[str, Any] | None = None) -> Touched:
-    """An account by the touched rows' own times."""
-    if not len(ms):
-        return _NOTHING
-    return Touched(len(ms), int(ms.min()), int(ms.max()), facts or {})
-
-
-def _worth(payloads: Sequence[str]) -> dict[str, Any]:
-    """How many orders some payloads are, and their revenue as decimal text."""
-    revenue = sum(
-        (Decimal(str(json.loads(payload)["revenue"] or 0)) for payload in payloads), Decimal(0)
-    )
-    return {"orders": len(payloads), "revenue": f"{revenue:.2f}"}
-
-
-def _remove(table: DayTable, gone: Ints) -> dict[str, Any]:
-    """Take rows out of a table, and say what orders went with them."""
-    lost = set(gone.tolist()) if len(gone) else set()
-    names, payloads = table.columns["event_name"], table.columns["event_data"]
-    facts = _worth([payloads[row] for row in sorted(lost) if names[row] == PURCHASE_NAME])
-    table.keep(np.array([row for row in range(len(table)) if row not in lost], dtype=np.int64))
-    return facts
-
-
 # ---------------------------------------------------------------- the incidents
 
 
@@ -87,10 +68,10 @@ def conversion_collapse(scene: Scene) -> Touched:
     """Checkouts begin as ever, but most purchases of the day do not happen."""
     purchases = scene.purchases()
     if not len(purchases):
-        return _NOTHING
+        return NOTHING
     gone = scene.some(purchases)
     times = scene.table.ms[gone]
-    return _span(times, _remove(scene.table, gone))
+    return span(times, take_out(scene.table, gone))
 
 
 @incident(
@@ -103,11 +84,9 @@ def conversion_collapse(scene: Scene) -> Touched:
 def payload_null(scene: Scene) -> Touched:
     """A field of the purchases' payload turns null."""
     field = scene.details["field"]
-    begins, ends = scene.window()
-    rows = scene.purchases()
-    rows = rows[(scene.table.ms[rows] >= begins) & (scene.table.ms[rows] < ends)]
+    rows = scene.inside(scene.purchases())
     if not len(rows):
-        return _NOTHING
+        return NOTHING
     payloads = scene.table.columns["event_data"]
     touched = []
     for row in scene.some(rows).tolist():
@@ -119,7 +98,7 @@ def payload_null(scene: Scene) -> Touched:
             holder[field] = None
         payloads[row] = payload_text(payload)
         touched.append(row)
-    return _span(scene.table.ms[np.array(touched, dtype=np.int64)])
+    return span(scene.table.ms[np.array(touched, dtype=np.int64)])
 
 
 @incident(
@@ -135,7 +114,7 @@ def order_id_collision(scene: Scene) -> Touched:
     older = [payload for payload in earlier if payload["revenue"] and payload["transaction_id"]]
     wanted = min(a_count(scene.details["count"]), len(rows) - (0 if older else 1))
     if wanted < 1:
-        return _NOTHING
+        return NOTHING
     if not older:  # the first day: the day's first order lends its id
         older = [json.loads(payloads[rows.pop(0)])]
     changed = np.sort(scene.chance.choice(np.array(rows), wanted, replace=False))
@@ -156,7 +135,7 @@ def order_id_collision(scene: Scene) -> Touched:
         payloads[row] = payload_text(payload | {"transaction_id": lender["transaction_id"]})
         touched.append(row)
     times = scene.table.ms[np.array(touched, dtype=np.int64)]
-    return _span(times, {"transaction_ids": pairs})
+    return span(times, {"transaction_ids": pairs})
 
 
 @incident(
@@ -168,7 +147,7 @@ def orders_redelivered(scene: Scene) -> Touched:
     """Purchases arrive a second time, the same order some seconds later."""
     purchases = scene.purchases()
     if not len(purchases):
-        return _NOTHING
+        return NOTHING
     table = scene.table
     rows = scene.some(purchases)
     delay = scene.chance.integers(1, 1000 * a_count(scene.details["within"]) + 1, len(rows))
@@ -177,9 +156,9 @@ def orders_redelivered(scene: Scene) -> Touched:
         name: [values[row] for row in rows.tolist()] for name, values in table.columns.items()
     }
     copies["timestamp"] = isos(ms)
-    facts = _worth(copies["event_data"])
+    facts = worth(copies["event_data"])
     table.add(ms, copies)
-    return _span(ms, facts)
+    return span(ms, facts)
 
 
 @incident(
@@ -192,7 +171,7 @@ def anonymous_rows(scene: Scene) -> Touched:
     """Page views without a client id are added, with the day's own pages and user agents."""
     table = scene.table
     if not len(table):
-        return _NOTHING
+        return NOTHING
     begins, ends = scene.window()
     count = max(1, round(a_share(scene.details["share"]) * len(table)))
     ms = np.sort(scene.chance.integers(begins, ends, count))
@@ -211,7 +190,7 @@ def anonymous_rows(scene: Scene) -> Touched:
             "user_agent": [agents[row] for row in like],
         },
     )
-    return _span(ms)
+    return span(ms)
 
 
 @incident(Stage.SILENCE, hours=Detail("11-13", hours, "hours of the day, UTC, from and up to"))
@@ -220,8 +199,8 @@ def outage(scene: Scene) -> Touched:
     begins, ends = scene.window()
     gone = np.flatnonzero((scene.table.ms >= begins) & (scene.table.ms < ends))
     if not len(gone):
-        return _NOTHING
-    return Touched(len(gone), begins, ends, _remove(scene.table, gone))
+        return NOTHING
+    return Touched(len(gone), begins, ends, take_out(scene.table, gone))
 
 
 @incident(
@@ -233,8 +212,8 @@ def outage(scene: Scene) -> Touched:
 def column_renamed(scene: Scene) -> Touched:
     """A column arrives under another name, at its old place."""
     column = scene.details["column"]
-    name = scene.details["to"] or _RENAMED[column]
-    _demand(scene, column)
+    name = scene.details["to"] or RENAMED[column]
+    demand(scene, column)
     if name in scene.table.columns:
         raise UsageError(
             f"a column cannot be renamed to {name!r}, which is there already",
@@ -244,25 +223,16 @@ def column_renamed(scene: Scene) -> Touched:
     scene.table.columns = {
         name if old == column else old: values for old, values in scene.table.columns.items()
     }
-    return _span(scene.table.ms, {"to": name})
+    return span(scene.table.ms, {"to": name})
 
 
 @incident(Stage.HEADER, lasting=True, column=Detail("referrer", a_choice(COLUMNS), "the column"))
 def column_gone(scene: Scene) -> Touched:
     """A column is not delivered any more."""
     column = scene.details["column"]
-    _demand(scene, column)
+    demand(scene, column)
     del scene.table.columns[column]
-    return _span(scene.table.ms)
-
-
-def _demand(scene: Scene, column: str) -> None:
-    if column not in scene.table.columns:
-        raise UsageError(
-            f"{column!r} has already been renamed or removed on {scene.table.date.isoformat()}",
-            where=f"--incident {scene.spec}",
-            fix="give the two incidents different columns or days",
-        )
+    return span(scene.table.ms)
 
 
 @incident(Stage.FILE)
@@ -271,7 +241,7 @@ def missing_day(scene: Scene) -> Touched:
     scene.table.written = False
     columns = scene.table.columns
     if {"event_name", "event_data"} <= set(columns):
-        facts = _worth(purchase_payloads(scene.table))
+        facts = worth(purchase_payloads(scene.table))
     else:
         facts = {}
     return Touched(len(scene.table), scene.midnight, scene.midnight + DAY_MS, facts)

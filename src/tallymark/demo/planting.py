@@ -7,14 +7,17 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tallymark.demo import incidents_files, incidents_gate
 from tallymark.demo.chance import stream
 from tallymark.demo.incidents import purchase_payloads
 from tallymark.demo.render import DayTable, iso
-from tallymark.demo.scene import REGISTRY, Scene, Stage, Touched
+from tallymark.demo.scene import REGISTRY, Parcel, Scene, Stage, Touched
 from tallymark.demo.specs import IncidentSpec, Kind, parse_spec
 from tallymark.errors import UsageError
 
 __all__ = ["Planted", "Planter", "incident_kinds", "incident_names"]
+
+_REGISTERED = (incidents_gate, incidents_files)  # importing them registered their kinds
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,22 +88,36 @@ class Planter:
         Raises:
             UsageError: If an incident cannot happen on that day.
         """
-        due = [at for at, spec in enumerate(self._specs) if spec.first <= table.date <= spec.last]
-        due.sort(key=lambda at: (REGISTRY[self._specs[at].name].stage, at))
-        before_header = [at for at in due if REGISTRY[self._specs[at].name].stage < Stage.HEADER]
-        for at in before_header:
-            self._happen(at, table)
+        due = [(stage, at) for stage, at in self._due(table.date) if stage < Stage.BYTES]
+        for stage, at in due:
+            if stage < Stage.TYPES:
+                self._happen(at, table)
         delivered = purchase_payloads(table)
-        for at in due[len(before_header) :]:
-            self._happen(at, table)
+        for stage, at in due:
+            if stage >= Stage.TYPES:
+                self._happen(at, table)
         if table.written:
             self._earlier += delivered
 
-    def _happen(self, at: int, table: DayTable) -> None:
+    def befall(self, table: DayTable, parcel: Parcel) -> None:
+        """Do to a day's written file what befalls its bytes; days come in order."""
+        for stage, at in self._due(table.date):
+            if stage >= Stage.BYTES:
+                self._happen(at, table, parcel)
+
+    def _due(self, day: dt.date) -> list[tuple[Stage, int]]:
+        """The incidents of a day, in the order in which they happen."""
+        return sorted(
+            (REGISTRY[spec.name].stage, at)
+            for at, spec in enumerate(self._specs)
+            if spec.first <= day <= spec.last
+        )
+
+    def _happen(self, at: int, table: DayTable, parcel: Parcel | None = None) -> None:
         spec = self._specs[at]
         nth = sum(other.name == spec.name for other in self._specs[:at])
         chance = stream(self._seed, f"{spec.name}#{nth}@{table.date.isoformat()}")
-        scene = Scene(table, str(spec), spec.details, chance, self._earlier)
+        scene = Scene(table, str(spec), spec.details, chance, self._earlier, parcel)
         self._done[at].append((table.date, REGISTRY[spec.name].act(scene)))
 
     def planted(self) -> tuple[Planted, ...]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import json
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +17,23 @@ from tallymark.demo.chance import Ints
 from tallymark.demo.render import DayTable
 from tallymark.demo.season import DAY_MS, HOUR_MS
 from tallymark.demo.specs import Detail, Kind, a_share, hours
+from tallymark.errors import UsageError
 
-__all__ = ["PURCHASE_NAME", "REGISTRY", "Incident", "Scene", "Stage", "Touched", "incident"]
+__all__ = [
+    "NOTHING",
+    "PURCHASE_NAME",
+    "REGISTRY",
+    "Incident",
+    "Parcel",
+    "Scene",
+    "Stage",
+    "Touched",
+    "demand",
+    "incident",
+    "span",
+    "take_out",
+    "worth",
+]
 
 PURCHASE_NAME = "checkout_completed"
 """The event that carries an order."""
@@ -28,8 +46,31 @@ class Stage(enum.IntEnum):
     CHANGED_ROWS = 1
     MORE_ROWS = 2
     SILENCE = 3
-    HEADER = 4
-    FILE = 5
+    TYPES = 4
+    HEADER = 5
+    FILE = 6
+    BYTES = 7
+
+
+@dataclasses.dataclass(slots=True)
+class Parcel:
+    """A day's file once it is written, for incidents that befall its bytes.
+
+    Attributes:
+        folder: Where the files lie.
+        entry: Path, date, rows and columns of the file, as the truth will list it.
+        earlier: The same of all files before it, oldest first.
+        more: The same of files that an incident adds.
+    """
+
+    folder: Path
+    entry: dict[str, Any]
+    earlier: Sequence[Mapping[str, Any]]
+    more: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def file(self, entry: Mapping[str, Any] | None = None) -> Path:
+        """Where this file lies, or another one of the list."""
+        return self.folder / Path(str((entry or self.entry)["path"])).name
 
 
 @dataclasses.dataclass(slots=True)
@@ -42,6 +83,7 @@ class Scene:
         details: The details asked for, all present.
         chance: Randomness of this incident and day alone.
         earlier: Payloads of the purchases delivered on the days before.
+        parcel: The day's file, once it is written.
     """
 
     table: DayTable
@@ -49,6 +91,7 @@ class Scene:
     details: Mapping[str, str]
     chance: np.random.Generator
     earlier: Sequence[str]
+    parcel: Parcel | None = None
 
     @property
     def midnight(self) -> int:
@@ -59,6 +102,12 @@ class Scene:
         """Beginning and end (not included) of the hours asked for, milliseconds since 1970."""
         first, end = hours(self.details["hours"])
         return self.midnight + first * HOUR_MS, self.midnight + end * HOUR_MS
+
+    def inside(self, rows: Ints) -> Ints:
+        """Those of some rows that lie in the hours asked for."""
+        begins, ends = self.window()
+        times = self.table.ms[rows]
+        return rows[(times >= begins) & (times < ends)]
 
     def purchases(self) -> Ints:
         """The rows that are purchases."""
@@ -87,6 +136,48 @@ class Touched:
     start: int
     end: int
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+NOTHING = Touched(0, 0, 0)
+"""What an incident did that found no row to touch."""
+
+
+def span(ms: Ints, facts: Mapping[str, Any] | None = None) -> Touched:
+    """An account by the touched rows' own times."""
+    if not len(ms):
+        return NOTHING
+    return Touched(len(ms), int(ms.min()), int(ms.max()), facts or {})
+
+
+def worth(payloads: Sequence[str]) -> dict[str, Any]:
+    """How many orders some payloads are, and their revenue as decimal text."""
+    revenue = sum(
+        (Decimal(str(json.loads(payload)["revenue"] or 0)) for payload in payloads), Decimal(0)
+    )
+    return {"orders": len(payloads), "revenue": f"{revenue:.2f}"}
+
+
+def take_out(table: DayTable, gone: Ints) -> dict[str, Any]:
+    """Take rows out of a table, and say what orders went with them."""
+    lost = set(gone.tolist()) if len(gone) else set()
+    names, payloads = table.columns["event_name"], table.columns["event_data"]
+    facts = worth([payloads[row] for row in sorted(lost) if names[row] == PURCHASE_NAME])
+    table.keep(np.array([row for row in range(len(table)) if row not in lost], dtype=np.int64))
+    return facts
+
+
+def demand(scene: Scene, column: str) -> None:
+    """Refuse an incident whose column is not there any more.
+
+    Raises:
+        UsageError: Another incident of the day renamed or removed the column.
+    """
+    if column not in scene.table.columns:
+        raise UsageError(
+            f"{column!r} has already been renamed or removed on {scene.table.date.isoformat()}",
+            where=f"--incident {scene.spec}",
+            fix="give the two incidents different columns or days",
+        )
 
 
 Act = Callable[[Scene], Touched]

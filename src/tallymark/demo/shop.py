@@ -7,28 +7,30 @@ import datetime as dt
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tallymark.demo.chance import stream
-from tallymark.demo.journeys import plan_events
-from tallymark.demo.orders import plan_orders, plan_popups
-from tallymark.demo.people import plan_visits
+from tallymark.demo.journeys import Events, plan_events
+from tallymark.demo.orders import Order, plan_orders, plan_popups
+from tallymark.demo.people import Visits, plan_visits
 from tallymark.demo.planting import Planted, Planter, incident_names
 from tallymark.demo.render import DayTable, tables
-from tallymark.demo.season import season
+from tallymark.demo.scene import Parcel
+from tallymark.demo.season import Season, season
 from tallymark.demo.truth import Setting, write_truth
-from tallymark.demo.write import DayWriter
+from tallymark.demo.write import FORMATS, DayWriter, Format
 from tallymark.errors import UsageError
 
-__all__ = ["Planted", "Truth", "incident_names", "make_shop"]
+__all__ = ["Planted", "Truth", "incident_names", "make_shop", "simulate"]
 
-_EVENT_FILE = re.compile(r"events_[0-9]{8}\.(csv|parquet)")
+World = tuple[Visits, Events, Mapping[int, Order]]
+
+_EVENT_FILE = re.compile(r"events_[0-9]{8}(_2)?\.(csv|csv\.gz|csv\.zst|jsonl|parquet)")
 _TRUTH_FILES = ("truth.json", "sessions.csv", "orders.csv", "attribution.csv")
 _MOST_DAYS = 3660
 _EPOCH = dt.date(1970, 1, 1)
-_FORMATS = ("csv", "parquet")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def make_shop(
     events_per_day: int,
     seed: int,
     incidents: Sequence[str] = (),
-    fmt: Literal["csv", "parquet"] = "csv",
+    fmt: Format = "csv",
     start: dt.date = dt.date(2026, 1, 5),
     promotions: bool = True,
 ) -> Truth:
@@ -70,7 +72,7 @@ def make_shop(
     the shop underneath is the same. A shop made here before is replaced; other files are not.
 
     Args:
-        directory: Receives ``raw/events_YYYYMMDD.csv`` (or ``.parquet``) and ``truth/``.
+        directory: Receives ``raw/events_YYYYMMDD.csv`` (or of another format) and ``truth/``.
         days: How many days, 1 to 3660.
         events_per_day: Mean number of rows a day, about.
         seed: Any whole number from 0; another seed is another shop.
@@ -87,16 +89,12 @@ def make_shop(
     planter = Planter(incidents, start, days, seed)
     former = _former_files(directory)
     plan = season(start, days, stream(seed, "season"), promotions=promotions)
-    visits, events = plan_events(plan_visits(plan, events_per_day, seed), plan, seed)
-    orders = plan_orders(visits, events, plan, seed)
-    payloads = {row: order.payload for row, order in orders.items()}
-    payloads |= plan_popups(visits, events, seed)
+    (visits, events, orders), rendered = simulate(plan, events_per_day, seed)
     making = directory / ".making"
     shutil.rmtree(making, ignore_errors=True)
     for folder in ("raw", "truth"):
         (making / folder).mkdir(parents=True)
     try:
-        rendered = tables(plan, visits, events, payloads, seed)
         files = _write_days(rendered, planter, making / "raw", fmt)
         planted = planter.planted()
         setting = Setting(plan, seed, events_per_day, fmt)
@@ -109,8 +107,26 @@ def make_shop(
     return Truth(directory, paths, totals, planted)
 
 
+def simulate(plan: Season, events_per_day: int, seed: int) -> tuple[World, Iterator[DayTable]]:
+    """Simulate a shop without incidents and without writing anything.
+
+    Args:
+        plan: The days.
+        events_per_day: Mean number of rows a day, about.
+        seed: Any whole number from 0.
+
+    Returns:
+        The planned visits, events and orders by row, and the days' rows, oldest first.
+    """
+    visits, events = plan_events(plan_visits(plan, events_per_day, seed), plan, seed)
+    orders = plan_orders(visits, events, plan, seed)
+    payloads = {row: order.payload for row, order in orders.items()}
+    payloads |= plan_popups(visits, events, seed)
+    return (visits, events, orders), tables(plan, visits, events, payloads, seed)
+
+
 def _write_days(
-    days: Iterable[DayTable], planter: Planter, folder: Path, fmt: str
+    days: Iterable[DayTable], planter: Planter, folder: Path, fmt: Format
 ) -> list[dict[str, Any]]:
     """Plant the incidents and write the files; path, date, rows and columns of each."""
     files: list[dict[str, Any]] = []
@@ -119,14 +135,15 @@ def _write_days(
             planter.plant(table)
             name = writer.write(table)
             if name is not None:
-                files.append(
-                    {
-                        "path": f"raw/{name}",
-                        "date": table.date.isoformat(),
-                        "rows": len(table),
-                        "columns": list(table.columns),
-                    }
-                )
+                entry = {
+                    "path": f"raw/{name}",
+                    "date": table.date.isoformat(),
+                    "rows": len(table),
+                    "columns": list(table.columns),
+                }
+                parcel = Parcel(folder, entry, files)
+                planter.befall(table, parcel)
+                files += [entry, *parcel.more]
     return files
 
 
@@ -137,8 +154,10 @@ def _refuse_impossible(days: int, events_per_day: int, seed: int, fmt: str, star
         raise UsageError(f"{events_per_day} events a day are too few", fix="use 1 or more")
     if seed < 0:
         raise UsageError(f"the seed {seed} is negative", fix="use a whole number from 0")
-    if fmt not in _FORMATS:
-        raise UsageError(f"{fmt!r} is no format of deliveries", fix="use csv or parquet")
+    if fmt not in FORMATS:
+        raise UsageError(
+            f"{fmt!r} is no format of deliveries", fix=f"use one of {', '.join(FORMATS)}"
+        )
     if (dt.date.max - start).days <= days or start < _EPOCH:
         raise UsageError(f"a shop cannot start on {start.isoformat()}", fix="use 1970 or later")
 

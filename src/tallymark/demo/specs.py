@@ -17,6 +17,9 @@ __all__ = [
     "Kind",
     "a_choice",
     "a_count",
+    "a_delay",
+    "a_host",
+    "a_list",
     "a_name",
     "a_share",
     "hours",
@@ -28,7 +31,9 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HOURS = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ .-]{0,62}")
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?(:[0-9]{1,5})?")
 _LAST_HOUR = 24
+_MOST_DELAY = 60_000
 _MOST = 1_000_000
 
 
@@ -203,6 +208,31 @@ def a_count(text: str) -> int:
     return value
 
 
+def a_delay(text: str) -> int:
+    """Milliseconds, 0 to a minute.
+
+    >>> a_delay("100")
+    100
+    """
+    value = int(text) if _DAY.fullmatch(text) else -1
+    if not 0 <= value <= _MOST_DELAY:
+        msg = "a delay is a whole number of milliseconds, 0 to 60000"
+        raise ValueError(msg)
+    return value
+
+
+def a_host(text: str) -> str:
+    """A host name in lower case, perhaps with a port.
+
+    >>> a_host("localhost:3000")
+    'localhost:3000'
+    """
+    if not _HOST.fullmatch(text):
+        msg = "a host is written like staging.shop.example"
+        raise ValueError(msg)
+    return text
+
+
 def hours(text: str) -> tuple[int, int]:
     """Hours of a day, UTC: from the first, up to the second.
 
@@ -234,5 +264,19 @@ def a_choice(known: Iterable[str]) -> Callable[[str], str]:
             msg = f"it is one of {', '.join(words)}"
             raise ValueError(msg)
         return text
+
+    return parse
+
+
+def a_list(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """A parser that accepts several of some words, joined by ``+``; each once."""
+    words = tuple(known)
+
+    def parse(text: str) -> tuple[str, ...]:
+        given = tuple(text.split("+"))
+        if len(set(given)) != len(given) or not set(given) <= set(words):
+            msg = f"it is some of {', '.join(words)}, each once, joined by +"
+            raise ValueError(msg)
+        return given
 
     return parse

@@ -1,18 +1,24 @@
-"""Writing a day's rows as CSV or Parquet: same rows, same bytes."""
+"""Writing a day's rows as CSV, packed or not, JSON lines or Parquet: same rows, same bytes."""
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from tallymark.demo.render import DayTable
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["DayWriter", "write_columns"]
+__all__ = ["FORMATS", "DayWriter", "Format", "write_columns"]
+
+Format = Literal["csv", "csv.gz", "csv.zst", "jsonl", "parquet"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+"""Formats of deliveries, by the ending of their files."""
 
 _SPECIAL = (",", '"', "\n", "\r")
 
@@ -47,16 +53,16 @@ def _cell(value: str) -> str:
 
 
 class DayWriter:
-    """Writes ``events_YYYYMMDD.csv`` or ``.parquet`` files into one folder.
+    """Writes ``events_YYYYMMDD.csv`` files, or files of another format, into one folder.
 
-    In Parquet every column is text, and what is empty in CSV is null.
+    In Parquet and JSON lines every value is text, and what is empty in CSV is null.
 
     Args:
         folder: Where the files go; it exists.
-        fmt: ``csv`` or ``parquet``.
+        fmt: One of ``FORMATS``.
     """
 
-    def __init__(self, folder: Path, fmt: str) -> None:
+    def __init__(self, folder: Path, fmt: Format) -> None:
         self._folder = folder
         self._fmt = fmt
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -84,12 +90,23 @@ class DayWriter:
         if not table.written:
             return None
         name = f"events_{table.date:%Y%m%d}"
-        header = list(table.columns)
+        target = self._folder / f"{name}.{self._fmt}"
+        if self._fmt == "jsonl":
+            _write_lines(target, table.columns)
+            return target.name
         path = self._folder / f"{name}.csv"
         write_columns(path, table.columns)
+        if self._fmt in {"csv.gz", "csv.zst"}:
+            target.write_bytes(_packed(path.read_bytes(), self._fmt))
+            path.unlink()
+        if self._connection is not None:
+            self._convert(path, target, list(table.columns))
+        return target.name
+
+    def _convert(self, path: Path, target: Path, header: Sequence[str]) -> None:
+        """Turn a CSV file into a Parquet file."""
         if self._connection is None:
-            return path.name
-        target = self._folder / f"{name}.parquet"
+            return
         types = ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in header)
         self._connection.execute(
             f"copy (select * from read_csv({_quoted(path.as_posix())}, columns = {{{types}}}, "
@@ -97,7 +114,24 @@ class DayWriter:
             f"to {_quoted(target.as_posix())} (format parquet)"
         )
         path.unlink()
-        return target.name
+
+
+def _write_lines(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
+    """Write columns as JSON lines."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for values in zip(*columns.values(), strict=True):
+            row = {name: value or None for name, value in zip(columns, values, strict=True)}
+            file.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False))
+            file.write("\n")
+
+
+def _packed(content: bytes, fmt: Format) -> bytes:
+    """Compress a file; no time and no name go in, so that same rows stay same bytes."""
+    if fmt == "csv.gz":
+        return gzip.compress(content, mtime=0)
+    import zstandard  # noqa: PLC0415 -- only this format needs it
+
+    return zstandard.ZstdCompressor().compress(content)
 
 
 def _quoted(text: str) -> str:

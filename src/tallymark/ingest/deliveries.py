@@ -11,7 +11,7 @@ from typing import Literal
 
 from tallymark.errors import InputError
 
-__all__ = ["ENDINGS", "Delivery", "Format", "date_in_name", "find_deliveries"]
+__all__ = ["ENDINGS", "Delivery", "Format", "date_in_name", "delivery_at", "find_deliveries"]
 
 Format = Literal["csv", "jsonl", "parquet"]
 ENDINGS: dict[str, tuple[Format, str | None]] = {
@@ -27,6 +27,7 @@ ENDINGS: dict[str, tuple[Format, str | None]] = {
 # A time of day may follow without a mark between, as in 20250131093000.
 _DATE = re.compile(r"(?<!\d)(\d{4})[-_./]?(\d{2})[-_./]?(\d{2})(?=(?:\d{4}(?:\d{2})?)?(?!\d))")
 _SHOWN = 5
+MAX_UNPACKED = 50 * 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Delivery:
         date: The day its name (or a folder's name) states, or None.
         format: What its ending says it is.
         compression: ``gzip``, ``zstd`` or None.
+        max_unpacked: How many bytes it may become when it is unpacked.
     """
 
     key: str
@@ -46,6 +48,7 @@ class Delivery:
     date: dt.date | None
     format: Format
     compression: str | None
+    max_unpacked: int = MAX_UNPACKED
 
 
 def date_in_name(name: str) -> dt.date | None:
@@ -86,6 +89,15 @@ def find_deliveries(source: str | Path) -> list[Delivery]:
             fix=f"deliveries end in {', '.join(ENDINGS)}",
         )
     return sorted(found, key=lambda one: (one.date or dt.date.max, one.key))
+
+
+def delivery_at(path: Path, root: Path) -> Delivery | None:
+    """The delivery that a file below an input folder is; None if hidden or of another kind.
+
+    Raises:
+        InputError: Its name is no text.
+    """
+    return None if _hidden(path, root) else _delivery(path, root)
 
 
 def _matching(pattern: str) -> list[Path]:

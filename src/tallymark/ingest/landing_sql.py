@@ -59,7 +59,7 @@ QUERY = (
 )
 _BEFORE = "string_split(page_url, '?')[1]"
 # What events are grouped by: a number is sorted in two thirds of the time that the text takes.
-# docs/decisions/0015 says why its 63 bits are enough.
+# docs/decisions/0012 says why its 63 bits are enough.
 _CLIENT_KEY = "cast(hash(client_id) >> 1 as bigint)"
 BARE_URL = (
     f"(case when contains(page_url, '#') then string_split({_BEFORE}, '#')[1] else {_BEFORE} end)"

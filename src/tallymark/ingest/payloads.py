@@ -12,11 +12,12 @@ from typing import Any
 
 from tallymark.contract import Payload
 
-__all__ = ["Item", "Order", "customer_of", "parse_order"]
+__all__ = ["Item", "Order", "customer_of", "depth_within", "parse_order"]
 
 MAX_BYTES = 262_144
 MAX_DEPTH = 32
 MAX_NAME = 64  # characters of a field's name
+MAX_AMOUNTS = 64  # further fields of a payload that are looked at for numbers
 CACHED = 16_384  # the gate and the build read the same payloads; about 2 kB each
 _LARGEST = Decimal(10) ** 10  # sums of thousands of them still fit into DECIMAL(18,4)
 _PLACES = Decimal("0.0001")
@@ -41,6 +42,7 @@ class Order:
         customer: Hash of the e-mail, so that customers can be told apart and not recognised.
         valid: Whether the payload was a JSON object within bounds.
         fields: For each expected field, (values filled, values expected).
+        amounts: The other numbers at its top level, by name: taxes, shipping, discounts.
     """
 
     transaction_id: str | None
@@ -51,13 +53,14 @@ class Order:
     content: str
     valid: bool
     fields: dict[str, tuple[int, int]]
+    amounts: tuple[tuple[str, Decimal], ...] = ()
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()[:32]
 
 
-def _depth_within(text: str, limit: int) -> bool:
+def depth_within(text: str, limit: int) -> bool:
     """Whether brackets outside strings nest no deeper than ``limit``."""
     depth = 0
     inside = escaped = False
@@ -89,7 +92,7 @@ def _loaded(text: str | None) -> dict[str, Any] | None:
     if text is None or len(text) > MAX_BYTES:
         return None
     # Brackets bound the depth; only suspicious texts pay for the exact count.
-    if text.count("[") + text.count("{") > MAX_DEPTH and not _depth_within(text, MAX_DEPTH):
+    if text.count("[") + text.count("{") > MAX_DEPTH and not depth_within(text, MAX_DEPTH):
         return None
     try:
         tree = json.loads(
@@ -178,9 +181,16 @@ def parse_order(text: str | None, names: Payload) -> Order:
         content=_digest(json.dumps(tree, sort_keys=True, default=_canonical, ensure_ascii=False)),
         valid=True,
         fields={},
+        amounts=_amounts(tree, names),
     )
     order.fields.update(_fields(tree, lines, names))
     return order
+
+
+def _amounts(tree: dict[str, Any], names: Payload) -> tuple[tuple[str, Decimal], ...]:
+    others = sorted(_named(tree) - {names.transaction_id, names.revenue, names.email, names.items})
+    found = ((name, _number(tree[name])) for name in others[:MAX_AMOUNTS])
+    return tuple((name, number) for name, number in found if number is not None)
 
 
 def _named(tree: Mapping[str, Any]) -> set[str]:

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tallymark.config import shipped
 from tallymark.monitor.words import moment
+from tallymark.package import shipped
 from tallymark.results import Finding, Incident, MonitorResult, to_json
 
 __all__ = ["SCHEMA", "as_json", "escaped", "markdown"]

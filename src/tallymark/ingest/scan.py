@@ -1,0 +1,113 @@
+"""What the bytes of a text file prove about it, in one pass: the other half of the fast path.
+
+A parser that is fast is also lenient: it reads over an empty cell too many (which moves every
+cell behind a stray delimiter), over a quote in the middle of a value, over a byte-order mark. The
+counts here and the rows that it read must agree, or there is doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tallymark.ingest.deliveries import Format
+from tallymark.ingest.header import Head
+
+__all__ = ["Text", "scan"]
+
+_CHUNK = 1 << 16  # small enough that what is told of it stays in a processor's cache
+_BOM = b"\xef\xbb\xbf"
+_HEADER_BYTES = 1 << 20
+_QUOTE = ord('"')
+_RETURN = ord("\r")
+_BARE_RETURN = re.compile(rb"\r[^\n]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Counts over the bytes of a text file.
+
+    Attributes:
+        lines: Physical lines, the header among them.
+        open_ends: Delimiters that stand at the ends of data lines, however many at one: as many
+            as sound rows have empty unquoted cells at their ends.
+        nul: Whether there is a NUL byte.
+        mark: Whether there is a byte-order mark behind the start.
+        returns: Whether a carriage return stands by itself where lines end otherwise.
+        loose_quotes: Whether the number of quotes is odd, as it never is where each is closed, or
+            one stands alone without a delimiter or line end beside it.
+    """
+
+    lines: int
+    open_ends: int
+    nul: bool
+    mark: bool
+    returns: bool
+    loose_quotes: bool
+
+    def doubt(self, head: Head, kind: Format) -> str | None:
+        """What in the bytes a lenient parser would read over; None if there is nothing."""
+        if self.nul:
+            return "there are NUL bytes"
+        if kind != "csv":
+            return None
+        if self.mark:
+            return "a byte-order mark stands behind the start"
+        if self.returns:
+            return "a carriage return stands by itself"
+        if self.loose_quotes and head.quotes:
+            return "a quote stands where none belongs"
+        return None
+
+
+def scan(path: Path, head: Head) -> Text:
+    """Count over the bytes of an unpacked file."""
+    newline, delimiter = ord(head.newline[-1]), ord(head.delimiter)
+    before = len(head.newline)  # how far before its last byte the end of a row begins
+    keep = before + len(head.columns) + len(_BOM)  # of a chunk, for what reaches over its end
+    lines = ends = quotes = 0
+    nul = mark = returns = loose = False
+    tail = b""
+    with path.open("rb") as stream:
+        start = stream.read(len(_BOM))
+        stream.seek(len(_BOM) if start == _BOM else 0)
+        while chunk := stream.read(_CHUNK):
+            joined = tail + chunk
+            # A search for one byte is ten times as fast as one for several.
+            nul = nul or b"\0" in chunk
+            mark = mark or (_BOM[:1] in joined and _BOM in joined)
+            returns = returns or (b"\r" in joined and _BARE_RETURN.search(joined) is not None)
+            text = np.frombuffer(joined, np.uint8)
+            is_end = text == newline
+            found = np.flatnonzero(is_end)
+            found = found[found >= len(tail)]  # the others were counted with the chunk before
+            lines += len(found)
+            ends += _trailing(text, found - before, delimiter)
+            is_quote = text == _QUOTE
+            quotes += int(np.count_nonzero(is_quote[len(tail) :]))
+            edge = is_quote | is_end | (text == delimiter) | (text == _RETURN)
+            loose = loose or bool((is_quote[1:-1] > (edge[:-2] | edge[2:])).any())
+            tail = joined[-keep:]
+        stream.seek(0)
+        first = stream.readline(_HEADER_BYTES).split(bytes([newline]))[0].rstrip(b"\r")
+    if tail and not tail.endswith(bytes([newline])):
+        lines += 1
+        ends += len(tail) - len(tail.rstrip(bytes([delimiter])))
+    ends -= len(first) - len(first.rstrip(bytes([delimiter])))
+    return Text(lines=lines, open_ends=ends, nul=nul, mark=mark,
+                returns=head.newline != "\r" and returns,
+                loose_quotes=loose or quotes % 2 == 1)  # fmt: skip
+
+
+def _trailing(text: npt.NDArray[np.uint8], at: npt.NDArray[np.intp], delimiter: int) -> int:
+    """How many delimiters stand in a row up to and with some places, together."""
+    count = 0
+    while len(at := at[at >= 0]):
+        at = at[text[at] == delimiter]
+        count += len(at)
+        at = at - 1
+    return count
