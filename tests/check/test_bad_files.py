@@ -298,7 +298,6 @@ def test_a_file_that_ends_in_a_row(shop: Shop, content: bytes, rows: int) -> Non
     assert found.severity is Severity.P1
 
 
-@pytest.mark.xfail(reason="landing does not ask the head whether there is doubt (Head.doubt)")
 def test_a_row_that_is_cut_in_its_last_value(shop: Shop) -> None:
     """It has the right width, and its last value is the beginning of others: kept out too."""
     report = shop.one(SOUND[:-4])

@@ -61,7 +61,7 @@ class Sizes:
         """A day whose delivery is far too small, or far too large."""
         if not day.entries or not self.parts.complete(day):
             return
-        rows = sum(one["rows_accepted"] for one in day.entries)
+        rows = sum(one["rows_read"] for one in day.entries)
         past = [count for _, count, _ in self.habit.recent(day.number)]
         told = self._judge(day, rows) if len(past) >= LEARNING and _odd(rows, past) else None
         if told is None:
@@ -100,7 +100,7 @@ def _odd(rows: int, past: Sequence[int]) -> bool:
 
 def _rows_of(day: Day) -> str:
     keys = ", ".join(literal(one["delivery"]) for one in day.entries)
-    return f"select count(*) from events where delivery in ({keys})"
+    return f"select sum(rows_read) from ledger_deliveries where delivery in ({keys})"
 
 
 @dataclass(slots=True)

@@ -6,10 +6,11 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tallymark.check.columns import Mapping_
 from tallymark.check.orders import OrderFacts, chance_collisions, measure_orders
+from tallymark.check.traffic import Close, close_events
 from tallymark.contract import Contract, Payload
 from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
@@ -42,6 +43,9 @@ class Facts:
     main_day: str | None
     orders: OrderFacts
     careful: str | None = None
+    first_repeat: str | None = None  # the time of the first row that repeats another
+    first_of: Mapping[Fault, str] = field(default_factory=dict)  # of rows with a time
+    close: Close = field(default_factory=Close)
     cut: bool = False  # the file ends in the middle of a row
     names: Payload = field(default_factory=Payload)
     values: Mapping[str, Sequence[Hit]] = field(default_factory=dict)
@@ -61,7 +65,8 @@ def measure(
     days: Counter[str] = Counter()
     for row in good:
         days[str(row[1])] += row[2]
-    repeated = _repeated(engine, source, sound)
+    close = close_events(engine, source, sound)
+    repeated, first_repeat = _repeated(engine, source, sound) if close.twins else (0, None)
     purchases = engine.rows(
         f"select client_id, event_ms, payload from {source} "
         f"where step = 'purchase' and {sound} order by event_ms, line_number"
@@ -74,6 +79,9 @@ def measure(
         accepted=sum(row[2] for row in good),
         bad_lines=len(landed.bad_lines),
         repeated=repeated,
+        first_repeat=_moment(first_repeat),
+        first_of=_firsts(groups),
+        close=close,
         faults=faults,
         first=_moment(min((row[3] for row in good), default=None)),
         last=_moment(max((row[4] for row in good), default=None)),
@@ -84,24 +92,39 @@ def measure(
     )
 
 
-def _repeated(engine: DuckEngine, source: str, sound: str) -> int:
-    """How many rows repeat another one exactly; only rows of one millisecond are compared."""
+def _firsts(groups: Sequence[tuple[Any, ...]]) -> dict[Fault, str]:
+    """When each fault first occurs, of those that have been seen."""
+    found: dict[Fault, str] = {}
+    for fault in Fault:
+        first = min((row[3] for row in groups if row[0] & fault and row[3] is not None),
+                    default=None)  # fmt: skip
+        if (moment := _moment(first)) is not None:
+            found[fault] = moment
+    return found
+
+
+def _repeated(engine: DuckEngine, source: str, sound: str) -> tuple[int, int | None]:
+    """How many rows repeat another one exactly, and when first.
+
+    Only rows of one millisecond are compared.
+    """
     twins = engine.rows(
         f"select distinct event_ms from (select event_ms from {source} where {sound} "
         "group by event_ms, client_id having count(*) > 1)"
     )
     if not twins:
-        return 0
+        return 0, None
     # A short list of numbers lets the reader leave out all other rows before it unpacks them.
     few = ", ".join(str(int(row[0])) for row in twins) if len(twins) <= _FEW else ""
     there = few or "select unnest(cast(? as bigint[]))"
     found = engine.rows(
-        f"select cast(coalesce(sum(n - 1), 0) as bigint) from (select count(*) as n from {source} "
+        "select cast(coalesce(sum(n - 1), 0) as bigint), min(event_ms) from ("
+        f"select event_ms, count(*) as n from {source} "
         f"where {sound} and event_ms in ({there}) group by event_ms, client_id, page_url, "
         "referrer, event_name, payload, user_agent having count(*) > 1)",
         [] if few else [[row[0] for row in twins]],
     )
-    return int(found[0][0])
+    return int(found[0][0]), found[0][1]
 
 
 def _moment(milliseconds: int | None) -> str | None:

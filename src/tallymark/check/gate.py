@@ -51,7 +51,7 @@ from tallymark.results import (
 
 __all__ = ["Gate", "summarise"]
 
-LANDING_VERSION = "3"  # raised whenever the same bytes would land differently
+LANDING_VERSION = "4"  # raised whenever the same bytes would land differently
 Entry = dict[str, Any]
 
 
@@ -154,9 +154,9 @@ class Gate:
                 return known, False
             # What passed before most likely is what it was: then hashing it is all there is to do.
             sound = known is not None and self._passed(known)
-            early = None if sound else self._from_head(delivery, first, witness)
-            if early is not None:
-                return early, True
+            seen = None if sound else self._from_head(delivery, first, witness)
+            if isinstance(seen, dict):
+                return seen, True
             version = first.text if first.whole else file_digest(delivery.path)
             witness.version = version
         except OSError as error:
@@ -165,10 +165,10 @@ class Gate:
             return known, False
         engine = self.engine.cursor()
         try:
-            early = self._from_head(delivery, first, witness) if sound else None
-            if early is not None:
-                return early, True
-            return _as_kept(self._judge(engine, delivery, version, witness)), True
+            seen = seen or self._from_head(delivery, first, witness)
+            if isinstance(seen, dict):
+                return seen, True
+            return _as_kept(self._judge(engine, delivery, version, witness, *seen)), True
         except (duckdb.Error, Broken):
             witness.sure()  # if the file shrank under its reader, that is the reason
             raise
@@ -185,8 +185,8 @@ class Gate:
 
     def _from_head(
         self, delivery: Delivery, first: HeadVersion, witness: Witness
-    ) -> Entry | None:
-        """The verdict that the first kilobytes prove, if they prove one against the delivery."""
+    ) -> Entry | tuple[Head, Mapping_]:
+        """The verdict that the first kilobytes prove against a delivery, or what is in them."""
         base = self._base(delivery, first.text)
         witness.version = first.text if first.whole else None
         try:
@@ -196,7 +196,7 @@ class Gate:
         except Broken as broken:
             return _as_kept(self._refused(delivery, base, broken, witness))
         if first.whole or delivery.format == "parquet":
-            return None  # counting its rows takes no time
+            return head, columns  # counting its rows takes no time
         weighed = [
             (rule, dataclasses.replace(one, rows=None))
             for rule, one in judge(facts_of_columns(delivery, columns), column_rules(self.rules))
@@ -204,7 +204,7 @@ class Gate:
         refusals = _refusals(weighed, stop_on_rename=self.config.on_rename == "stop")
         # What a decision can still let in is read whole: it is to be about known bytes.
         if not any(one.hopeless for one in refusals):
-            return None
+            return head, columns
         decided = self._decided(delivery.key, first.text)
         weighed = decided.weighed(weighed)
         found = [one for _, one in weighed]
@@ -256,14 +256,17 @@ class Gate:
         }
 
     def _judge(
-        self, engine: DuckEngine, delivery: Delivery, version: str, witness: Witness
+        self,
+        engine: DuckEngine,
+        delivery: Delivery,
+        version: str,
+        witness: Witness,
+        head: Head,
+        columns: Mapping_,
     ) -> Entry:
         base = self._base(delivery, version)
         decided = self._decided(delivery.key, version)
         try:
-            head = read_head(delivery)
-            columns = map_columns(self.contract, head)
-            _refuse_repeated(columns)
             landed = land(
                 engine, delivery, head, mapping=columns.roles, contract=self.contract,
                 timezone=self.config.shop.timezone, scratch=self.scratch,

@@ -253,7 +253,9 @@ def _column_swapped(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
 @_check
 def _column_type_changed(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
     for change in facts.columns.changes:
-        yield Hit(**column_words.changed(change))
+        # Only the sample was looked at: where none of it fits, all rows are taken to be changed.
+        hit = Hit(**column_words.changed(change))
+        yield hit if change.shape.fits else replace(hit, rows=facts.rows, share=1.0)
 
 
 @_check
@@ -316,10 +318,11 @@ def _time_unparseable(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
 
 @_check
 def _event_name_missing(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    yield from _share_above(
+    for hit in _share_above(
         facts, rule, facts.faults[Fault.EVENT_NAME], "have no event name",
         "event_name is null", Fault.EVENT_NAME,
-    )  # fmt: skip
+    ):  # fmt: skip
+        yield replace(hit, since=facts.first_of.get(Fault.EVENT_NAME))
 
 
 @_check
@@ -352,7 +355,9 @@ def _repeated_rows(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     for hit in _share_above(
         facts, rule, facts.repeated, "repeat another row of the delivery exactly", "is_repeat"
     ):
-        yield replace(hit, query=queries.repeats(facts.delivery.key), where=None)
+        yield replace(
+            hit, query=queries.repeats(facts.delivery.key), where=None, since=facts.first_repeat
+        )
 
 
 # ---------------------------------------------------------------- orders

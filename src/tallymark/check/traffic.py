@@ -21,7 +21,7 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.landing import Landed
 from tallymark.ingest.landing_sql import REJECTED, Fault
 
-__all__ = ["DOUBLE_MS", "Traffic", "measure_traffic"]
+__all__ = ["DOUBLE_MS", "Close", "Traffic", "close_events", "measure_traffic"]
 
 DOUBLE_MS = 2000
 """The same client, event and page again within so many milliseconds is one event fired twice."""
@@ -33,9 +33,11 @@ _HOSTS = 1000
 _CACHED = 16_384
 _NAMES = 3  # bots and hosts that a finding names
 _NAME_LENGTH = 64
-_DOUBLES_READ = 20_000  # rows in which double-fired events are looked for at first
-_DOUBLES_FEW = 0.004  # share of double-fired events in those below which nobody counts the rest
-_CLIENTS_READ = 100_000  # rows above which only some are asked which client is busy
+_DOUBLES_FEW = 0.004  # share of double-fired events below which nobody counts them exactly
+# Of events fired twice, the part that is surely seen in one slot of DOUBLE_MS: those up to half a
+# slot apart. A second tag fires within milliseconds, and nearly all of those are seen.
+_SEEN_AT_ONCE = 0.5
+_CLIENTS_READ = 10_000  # rows above which only some are asked which client is busy
 _EVERY = 16
 _BUSY = 200  # events of one client and hour, below which nobody looks closer
 _CLIENTS = 20
@@ -97,12 +99,46 @@ def _packed(counts: Sequence[int | None]) -> str:
     return " ".join("-" if one is None else str(one) for one in counts)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """Events of one client and name in one slot of time.
+
+    Attributes:
+        doubles: By step of the funnel: how many follow another; about as many as fired twice.
+        twins: Whether two may have the very same time.
+    """
+
+    doubles: Mapping[str, int] = field(default_factory=dict)
+    twins: bool = False
+
+
+def close_events(engine: DuckEngine, source: str, sound: str) -> Close:
+    """Find what may be fired twice or written twice: one grouping instead of a sort.
+
+    Args:
+        source: The landed file, as SQL.
+        sound: The condition of an accepted row, as SQL.
+    """
+    found = engine.rows(
+        "select step, anonymous, cast(sum(n - 1) as bigint), "
+        "count(case when n > 2 or first_ms = last_ms then 1 end) from ("
+        "select step, client_id is null as anonymous, count(*) as n, min(event_ms) as first_ms, "
+        f"max(event_ms) as last_ms from {source} where {sound} group by step, client_id is null, "
+        f"hash(client_id, event_name), event_ms // {DOUBLE_MS} having count(*) > 1) group by all"
+    )
+    return Close(
+        doubles={row[0]: row[2] for row in found if not row[1]},
+        twins=any(row[3] for row in found),
+    )
+
+
 def measure_traffic(
     engine: DuckEngine,
     landed: Landed,
     roles: Mapping[str, str | None],
     contract: Contract,
     shop: Shop,
+    close: Close,
 ) -> Traffic:
     """Count who came when.
 
@@ -111,8 +147,9 @@ def measure_traffic(
         roles: For each role of the contract, the delivered column that plays it, or None.
         contract: Marks of internal traffic.
         shop: Time zone and internal hosts.
+        close: Events that may have fired twice.
     """
-    return _Measuring(engine, landed, roles, contract, shop).measure()
+    return _Measuring(engine, landed, roles, contract, shop, close).measure()
 
 
 class _Measuring:
@@ -125,7 +162,10 @@ class _Measuring:
         roles: Mapping[str, str | None],
         contract: Contract,
         shop: Shop,
+        close: Close,
     ) -> None:
+        self.close = close
+        self.known: Counter[str] = Counter()  # events with a client, by step of the funnel
         self.engine = engine
         self.source = f"read_parquet({path_list([landed.path])})"
         self.sound = f"faults & {REJECTED.value} = 0"
@@ -208,6 +248,8 @@ class _Measuring:
         flags = {"client_id": Fault.CLIENT, "page_url": Fault.PAGE, "user_agent": Fault.AGENT}
         for row in groups:
             at, faults, step, count = self._at(row), row[2], row[3], row[4]
+            if step != "purchase" and not faults & Fault.CLIENT:
+                self.known[step] += count
             for role, fault in flags.items():
                 if role in self.roles:
                     self._note(role, at, count if faults & fault else 0, count)
@@ -289,29 +331,27 @@ class _Measuring:
         return [host for host, _ in found], _commonest(names)
 
     def _doubles(self) -> None:
-        """Events fired twice: in some minutes of the day, and in all where those have a few.
+        """Events fired twice; where there may be many, exactly and by the hour.
 
         Pages are long texts: they are only asked for where, without them, there would be many.
         """
-        step = max(1, self.rows // _DOUBLES_READ)
-        found = self._twice("client_id, event_name", step)
-        if _many(found):
-            found = self._twice("client_id, event_name, page_url", step)
-        if step > 1 and _many(found):
-            found = self._twice("client_id, event_name, page_url", 1)
-        for row in found:
-            self._note(f"double:{row[2]}", self._at(row), row[4], row[3])
+        few = _DOUBLES_FEW * _SEEN_AT_ONCE
+        if any(self.close.doubles.get(kind, 0) > few * of for kind, of in self.known.items()):
+            for row in self._twice():
+                self._note(f"double:{row[2]}", self._at(row), row[4], row[3])
+            return
+        for kind, of in self.known.items():
+            self._note(f"double:{kind}", None, self.close.doubles.get(kind, 0), of)
 
-    def _twice(self, alike: str, step: int) -> list[tuple[Any, ...]]:
+    def _twice(self) -> list[tuple[Any, ...]]:
         """By hour and step of the funnel: events, and those that follow one alike at once."""
-        some = f" and (event_ms // {_MINUTE_MS}) % {step} = 0" if step > 1 else ""
         return self.engine.rows(
             "select event_date, event_hour, step, count(*), "
             f"count(case when apart between 1 and {DOUBLE_MS - 1} then 1 end) from ("
             "select event_date, event_hour, step, event_ms - lag(event_ms) over (partition by "
-            f"{alike} order by event_ms) as apart "
+            "client_id, event_name, page_url order by event_ms) as apart "
             f"from {self.source} where {self.sound} and client_id is not null "
-            f"and step <> 'purchase'{some}) group by all"
+            "and step <> 'purchase') group by all"
         )
 
     def _busy(self) -> list[tuple[int, int, int]]:
@@ -346,16 +386,6 @@ class _Measuring:
 @functools.lru_cache(maxsize=_CACHED)
 def _classified(agent: str) -> Agent:
     return classify_agents([agent])[0]
-
-
-def _many(found: Sequence[Sequence[Any]]) -> bool:
-    """Whether of some step more than a few events may have fired twice."""
-    of: Counter[str] = Counter()
-    twice: Counter[str] = Counter()
-    for row in found:
-        of[row[2]] += row[3]
-        twice[row[2]] += row[4]
-    return any(twice[kind] > _DOUBLES_FEW * of[kind] for kind in of)
 
 
 def _in(column: str, values: Sequence[str]) -> str:

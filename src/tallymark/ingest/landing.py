@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import numpy as np
 
 from tallymark.contract import Contract
 from tallymark.engine.base import identifier, literal
@@ -23,6 +22,7 @@ from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.extra import NOTHING, Asked
 from tallymark.ingest.header import Head
 from tallymark.ingest.landing_sql import landing_sql, usual_hosts
+from tallymark.ingest.scan import scan
 from tallymark.ingest.unpack import Broken, unpack
 
 __all__ = ["Landed", "delivery_base", "land"]
@@ -142,11 +142,12 @@ class _Reading:
 
     def fast(self, path: Path) -> Landed | str:
         """Rows that are proved, or why there is doubt."""
-        if self.head.header_lines > 1:
-            return "the header is not the first line"
-        text = _scan(path, self.head)
-        if text.nul:
-            return "there are NUL bytes"
+        if self.head.doubt is not None:
+            return self.head.doubt
+        text = scan(path, self.head)
+        doubt = text.doubt(self.head, self.delivery.format)
+        if doubt is not None:
+            return doubt
         csv = self.delivery.format == "csv"
         source, values = self._csv() if csv else self._json()
         header = 1 if csv else 0
@@ -154,7 +155,8 @@ class _Reading:
             rows = self._write(source, path, f"row_number() over () + {header}", values)
             if rows + header != text.lines:
                 return f"{rows} rows were read from {text.lines - header} lines"
-            if csv and text.open_ends > self._empty_ends(source, path):
+            # Reading everything again only where a line ends in a delimiter at all.
+            if csv and text.open_ends and text.open_ends > self._empty_ends(source, path):
                 return "a row has a cell too many"
         except duckdb.Error as error:
             return str(error).splitlines()[0][:_SHOWN]
@@ -222,49 +224,20 @@ class _Reading:
         return source, {role: identifier(one) for role, one in self.mapping.items() if one}
 
     def _empty_ends(self, source: str, path: Path) -> int:
-        """In how many rows the last cell is empty and not quoted."""
-        last = f"c{len(self.head.columns) - 1}"
+        """How many empty unquoted cells the rows end in, together, their first cell aside."""
         exact = f"{source[:-1]}, allow_quoted_nulls = false)"
+        width = len(self.head.columns)
+        arms = " ".join(
+            f"when c{at} is not null then {width - 1 - at}" for at in range(width - 1, 0, -1)
+        )
+        trailing = f"case {arms} else {width - 1} end"
         return int(
             self.engine.rows(
-                f"select count(*) from {exact} where {last} is null", {"path": path.as_posix()}
+                f"select cast(coalesce(sum({trailing}), 0) as bigint) from {exact}",
+                {"path": path.as_posix()},
             )[0][0]
         )
 
 
 def _unreadable(error: duckdb.Error) -> Broken:
     return Broken("file_kind", f"it cannot be read: {str(error).splitlines()[0][:_SHOWN]}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Text:
-    """Counts over the bytes of a text file; ``open_ends``: data lines that end in a delimiter."""
-
-    lines: int
-    open_ends: int
-    nul: bool
-
-
-def _scan(path: Path, head: Head) -> _Text:
-    newline, delimiter = ord(head.newline[-1]), ord(head.delimiter)
-    before = len(head.newline)  # how far before its last byte the end of a row begins
-    lines = ends = 0
-    nul = False
-    tail = b""
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            nul = nul or b"\0" in chunk
-            joined = tail + chunk
-            text = np.frombuffer(joined, np.uint8)
-            found = np.flatnonzero(text == newline)
-            found = found[found >= len(tail)]  # the others were counted with the chunk before
-            lines += len(found)
-            ends += int(np.count_nonzero(text[found[found >= before] - before] == delimiter))
-            tail = joined[-before:]
-        stream.seek(0)
-        first = stream.readline().split(bytes([newline]))[0].rstrip(b"\r")
-    if not tail.endswith(bytes([newline])):
-        lines += 1
-        ends += tail.endswith(bytes([delimiter]))
-    ends -= first.endswith(bytes([delimiter]))
-    return _Text(lines=lines, open_ends=int(ends), nul=nul)

@@ -23,7 +23,6 @@ _CHUNK = 1 << 16  # small enough that what is told of it stays in a processor's 
 _BOM = b"\xef\xbb\xbf"
 _HEADER_BYTES = 1 << 20
 _QUOTE = ord('"')
-_RETURN = ord("\r")
 _BARE_RETURN = re.compile(rb"\r[^\n]")
 
 
@@ -38,8 +37,9 @@ class Text:
         nul: Whether there is a NUL byte.
         mark: Whether there is a byte-order mark behind the start.
         returns: Whether a carriage return stands by itself where lines end otherwise.
-        loose_quotes: Whether the number of quotes is odd, as it never is where each is closed, or
-            one stands alone without a delimiter or line end beside it.
+        loose_quotes: Whether the number of quotes is odd, as it never is where each is closed: one
+            that is lost or added shows. (Two by themselves inside values that are not quoted are
+            read as part of them; two at their beginnings join rows, and the rows are counted.)
     """
 
     lines: int
@@ -70,7 +70,7 @@ def scan(path: Path, head: Head) -> Text:
     before = len(head.newline)  # how far before its last byte the end of a row begins
     keep = before + len(head.columns) + len(_BOM)  # of a chunk, for what reaches over its end
     lines = ends = quotes = 0
-    nul = mark = returns = loose = False
+    nul = mark = returns = False
     tail = b""
     with path.open("rb") as stream:
         start = stream.read(len(_BOM))
@@ -82,15 +82,11 @@ def scan(path: Path, head: Head) -> Text:
             mark = mark or (_BOM[:1] in joined and _BOM in joined)
             returns = returns or (b"\r" in joined and _BARE_RETURN.search(joined) is not None)
             text = np.frombuffer(joined, np.uint8)
-            is_end = text == newline
-            found = np.flatnonzero(is_end)
+            found = np.flatnonzero(text == newline)
             found = found[found >= len(tail)]  # the others were counted with the chunk before
             lines += len(found)
             ends += _trailing(text, found - before, delimiter)
-            is_quote = text == _QUOTE
-            quotes += int(np.count_nonzero(is_quote[len(tail) :]))
-            edge = is_quote | is_end | (text == delimiter) | (text == _RETURN)
-            loose = loose or bool((is_quote[1:-1] > (edge[:-2] | edge[2:])).any())
+            quotes += int(np.count_nonzero(text[len(tail) :] == _QUOTE))
             tail = joined[-keep:]
         stream.seek(0)
         first = stream.readline(_HEADER_BYTES).split(bytes([newline]))[0].rstrip(b"\r")
@@ -100,7 +96,7 @@ def scan(path: Path, head: Head) -> Text:
     ends -= len(first) - len(first.rstrip(bytes([delimiter])))
     return Text(lines=lines, open_ends=ends, nul=nul, mark=mark,
                 returns=head.newline != "\r" and returns,
-                loose_quotes=loose or quotes % 2 == 1)  # fmt: skip
+                loose_quotes=quotes % 2 == 1)  # fmt: skip
 
 
 def _trailing(text: npt.NDArray[np.uint8], at: npt.NDArray[np.intp], delimiter: int) -> int:
