@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime as dt
-import inspect
 import json
 import re
 import shutil
@@ -143,10 +142,8 @@ def made(case: Case, seed: int, folder: Path) -> tuple[Truth, str]:
 def checked(folder: Path, now: dt.datetime | None = None, *, keep: bool = False) -> CheckResult:
     """What the gate says of the deliveries in ``raw/``."""
     project = Project.open(folder, source=str(folder / "raw"), output=folder)
-    more: dict[str, Any] = {}
-    if now is not None and "now" in inspect.signature(project.check).parameters:
-        more["now"] = now
-    return project.check(keep=keep, **more)
+    project.now = now
+    return project.check(keep=keep)
 
 
 def planted(case: Case, seed: int, folder: Path) -> Planted:

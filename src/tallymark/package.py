@@ -15,6 +15,7 @@ __all__ = ["COMPILED", "shipped", "shipped_tree"]
 
 COMPILED = "shipped.json"
 
+
 def shipped(name: str) -> str:
     """The text of a shipped default, such as ``contracts/events.yml``."""
     return importlib.resources.files("tallymark").joinpath(name).read_text(encoding="utf-8")

@@ -185,9 +185,7 @@ def _paths(paths: Mapping[str, Path]) -> None:
 # ---------------------------------------------------------------- the stages
 
 
-def checked(
-    result: CheckResult, reports: Path | None = None, forms: Sequence[str] = ()
-) -> None:
+def checked(result: CheckResult, reports: Path | None = None, forms: Sequence[str] = ()) -> None:
     """The gate's verdicts, clean deliveries summed up, the worst first; where its reports are.
 
     Args:

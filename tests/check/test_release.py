@@ -116,7 +116,7 @@ def test_the_list_says_what_why_and_how(shop: Shop) -> None:
     nameless = items[0]
     assert nameless == Held(
         delivery=ROWS, date="2031-05-05", rule=NAMELESS, rows=3, why="the event has no name",
-        since="2031-05-05T00:00:00.000Z",
+        since="2031-05-05T11:00:00.000Z",
         release=f"tallymark quarantine release {ROWS} --rule {NAMELESS}",
     )  # fmt: skip
     assert "deliver it again" in items[1].release

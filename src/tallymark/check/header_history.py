@@ -76,6 +76,7 @@ def header_findings(entries: Sequence[Entry], rules: CheckRules) -> dict[str, li
             before = seen.setdefault(name, _Seen())
             hit = before.changed(name, forms) if name not in told else None
             if rule is not None and hit is not None:
+                hit = dataclasses.replace(hit, rows=entry["rows_read"], share=1.0)
                 found.setdefault(entry["delivery"], []).append(_dated(rule, hit, entry))
             before.learn(forms)
     return found

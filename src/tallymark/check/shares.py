@@ -7,6 +7,8 @@ hours in which it is so date it. A day that is unusual does not teach what is us
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +30,9 @@ _OF_COLUMNS = frozenset({"column_partly_empty", "anonymous_rows"})
 _BREAKS = ((0.99, 0.7), (0.9, 0.1))  # empty inside at least, outside at most
 _FEWEST = 30  # rows on either side of such a break
 _PART = 0.1  # of the day's rows that it must concern
+_KEPT = 2 / 3  # of the filled share of other hours: what hours that lost values have at the most
 _DEEP_FEWEST = 5
+_FEW_HOURS = 6  # beside a stretch, to tell how uneven the hours of the day are
 _NEXT_TO_NONE = 0.002  # a usual share below which every row counts as touched
 _NEVER = 0.999  # share of empty values above which a column counts as never filled
 _LOST_CHANCE = 1e-6
@@ -53,13 +57,13 @@ class _Kind:
     among: str | None = None
 
 
-_PEOPLE = "not is_bot and not is_internal"
+_PEOPLE = "not is_bot and not is_internal and client_id is not null"
 _KINDS = {
     "bot": _Kind("bot_wave", "come from bots", bad="is_bot"),
     "internal": _Kind("internal_traffic", "are internal or staging traffic", bad="is_internal"),
     "client_id": _Kind("anonymous_rows", "have no client id", bad="client_id is null"),
     "page_url": _Kind("column_partly_empty", "have no usable page_url", bad="page_host is null"),
-    "referrer": _Kind("column_partly_empty", "have an empty referrer", "rows of people",
+    "referrer": _Kind("column_partly_empty", "have an empty referrer", "rows of visitors with an id",
                       "referrer is null", _PEOPLE),
     "user_agent": _Kind("column_partly_empty", "have an empty user_agent",
                         bad="user_agent is null"),
@@ -129,7 +133,9 @@ class Shares:
             return None
         if habit.chance_of_more(day.number, bad, of) <= CHANCE:
             return self._told(name, worst, counts, onset(counts, usual), usual)
-        window = _broken_off(counts) if _kind(name).check in _OF_COLUMNS else None
+        window = None
+        if _kind(name).check in _OF_COLUMNS:
+            window = _broken_off(counts) or _sunk(counts, usual)
         return None if window is None else self._told(name, worst, counts, window, usual)
 
     def _told(
@@ -238,6 +244,34 @@ def _broken_off(counts: Counts) -> Window | None:
     chosen = len(counts.of_hour) ** 2 / 2
     chance = chosen * ((others + 1) / (rest + 2)) ** window.bad
     return window if broken and rest >= _FEWEST and chance < _LOST_CHANCE else None
+
+
+def _sunk(counts: Counts, usual: float) -> Window | None:
+    """Hours in which far fewer values are filled than in the day's others, and than usual.
+
+    Hours of a day differ: how much is taken from the other hours themselves (Pearson's dispersion,
+    at least 1), and the stretch with the largest difference was chosen among all stretches.
+    """
+    window = onset(counts, usual)
+    if window is None or not (window.starts_inside or window.ends_inside):
+        return None
+    hours = [
+        (bad, of)
+        for at, (bad, of) in enumerate(zip(counts.by_hour, counts.of_hour, strict=True))
+        if of and not window.first <= at <= window.last
+    ]
+    rest, others = sum(of for _, of in hours), sum(bad for bad, _ in hours)
+    if window.of < max(_FEWEST, _PART * counts.of) or rest < _FEWEST or len(hours) < _FEW_HOURS:
+        return None
+    inside, outside = window.bad / window.of, (others + 0.5) / (rest + 1)
+    if 1 - inside > _KEPT * (1 - max(outside, usual)):
+        return None
+    noise = outside * (1 - outside)
+    uneven = sum((bad - of * outside) ** 2 / (of * noise) for bad, of in hours) / (len(hours) - 1)
+    z = (inside - outside) / math.sqrt(max(1.0, uneven) * noise * (1 / window.of + 1 / rest))
+    chosen = len(counts.of_hour) ** 2 / 2
+    chance = chosen * statistics.NormalDist().cdf(-z)
+    return window if chance < _LOST_CHANCE else None
 
 
 def _when(window: Window | None) -> str:

@@ -255,7 +255,11 @@ class _Measuring:
                     self._note(role, at, count if faults & fault else 0, count)
             if "client_id" in self.roles and step != "page_view":
                 self._note("client_id:deep", at, count if faults & Fault.CLIENT else 0, count)
-            if "referrer" in self.roles:
+            # Rows that were added without an id have no referrer either; ids are judged by
+            # themselves.
+            if "referrer" in self.roles and not (
+                "client_id" in self.roles and faults & Fault.CLIENT
+            ):
                 self._note("referrer", at, count - row[7], count)
             if "event_data" in self.roles and step != "purchase":
                 self._note(f"event_data:{step}", at, count - row[8], count)
@@ -277,12 +281,13 @@ class _Measuring:
         for name in ("bot", "internal") if "user_agent" in self.roles else ("internal",):
             self._note(name, None, 0, self.rows)
         if told:
+            known = "client_id is not null" if "client_id" in self.roles else "true"
             counts = ", ".join(
                 f"count(case when {told.get(name) or 'false'} then 1 end)" for name in conditions
             )
             for row in self.engine.rows(
-                f"select event_date, event_hour, {counts}, count(*), count(referrer) "
-                f"from {self.source} where {self.sound} "
+                f"select event_date, event_hour, {counts}, count(case when {known} then 1 end), "
+                f"count(case when {known} then referrer end) from {self.source} where {self.sound} "
                 f"and ({' or '.join(told.values())}) group by all"
             ):
                 self._apart(row)

@@ -176,9 +176,7 @@ class _Reading:
             rows = self._write(source, clean, "c0", self._places(1))
         except duckdb.Error as error:
             raise _unreadable(error) from error
-        return Landed(
-            path=self.target, rows=rows, bad_lines=bad, careful=doubt, asked=self.asked
-        )
+        return Landed(path=self.target, rows=rows, bad_lines=bad, careful=doubt, asked=self.asked)
 
     def _write(self, source: str, path: Path, line: str, values: Mapping[str, str]) -> int:
         sql = landing_sql(
@@ -208,7 +206,8 @@ class _Reading:
         columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(self.head.columns)))
         source = (
             f"read_csv($path, header = true, columns = {{{columns}}}, "
-            f"delim = {literal(self.head.delimiter)}, {_QUOTING})"
+            # With quoted nulls it would read over an empty quoted cell too many.
+            f"delim = {literal(self.head.delimiter)}, {_QUOTING}, allow_quoted_nulls = false)"
         )
         return source, self._places(0)
 
@@ -225,7 +224,6 @@ class _Reading:
 
     def _empty_ends(self, source: str, path: Path) -> int:
         """How many empty unquoted cells the rows end in, together, their first cell aside."""
-        exact = f"{source[:-1]}, allow_quoted_nulls = false)"
         width = len(self.head.columns)
         arms = " ".join(
             f"when c{at} is not null then {width - 1 - at}" for at in range(width - 1, 0, -1)
@@ -233,7 +231,7 @@ class _Reading:
         trailing = f"case {arms} else {width - 1} end"
         return int(
             self.engine.rows(
-                f"select cast(coalesce(sum({trailing}), 0) as bigint) from {exact}",
+                f"select cast(coalesce(sum({trailing}), 0) as bigint) from {source}",
                 {"path": path.as_posix()},
             )[0][0]
         )
