@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tallymark.ingest.deliveries import Delivery
     from tallymark.monitor.watch import Watch
 
-__all__ = ["DEMO_INCIDENTS", "Paths", "Project", "make_demo"]
+__all__ = ["Paths", "Project"]
 
 CONFIG = "tallymark.yml"
 Progress = Callable[[str], None]
@@ -292,10 +292,11 @@ class Project:
         before: Sequence[dict[str, Any]] = (),
     ) -> tuple[CheckResult, list[dict[str, Any]]]:
         """Judge what is delivered, or ``only`` some of it, and ``more``: copies of what is gone."""
-        from tallymark.check.gate import Gate, summarise  # noqa: PLC0415 -- loads DuckDB
+        from tallymark.check.gate import Gate  # noqa: PLC0415 -- loads DuckDB
         from tallymark.check.report import write_reports  # noqa: PLC0415
         from tallymark.check.rules import refuse_unknown  # noqa: PLC0415
         from tallymark.check.settle import Settlements  # noqa: PLC0415
+        from tallymark.check.verdicts import summarise  # noqa: PLC0415
         from tallymark.ingest.deliveries import find_deliveries  # noqa: PLC0415
 
         rules = load(CheckRules, self.paths.check_rules, "rules/check.yml")
@@ -473,27 +474,3 @@ def _latest(days: list[dt.date], expected: dt.date | None, warehouse: Warehouse)
     raise WarehouseError(
         "no day to judge", where=str(warehouse.root), fix="run `tallymark build` first"
     )
-
-
-DEMO_DAYS = 28
-DEMO_INCIDENTS = (
-    "order_id_collision@9",
-    "column_renamed@15",
-    "payload_null@19:field=item_price",
-    "column_gone@22:column=referrer",
-    "outage@25:hours=11-13",
-    "orders_redelivered@27",
-)
-
-
-def make_demo(directory: Path, *, progress: Progress | None = None) -> RunResult:
-    """Make a four-week shop with planted incidents and run everything on it."""
-    from tallymark.demo.shop import make_shop  # noqa: PLC0415 -- only the demo simulates
-
-    say: Progress = progress or (lambda _text: None)
-    say("making a shop of four weeks")
-    make_shop(directory, days=DEMO_DAYS, events_per_day=3500, seed=7, incidents=DEMO_INCIDENTS)
-    project = Project.open(
-        directory, source=str(directory / "raw"), output=directory, progress=progress
-    )
-    return project.run()

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tallymark.check.gate import Gate, summarise
+from tallymark.check.gate import Gate
 from tallymark.check.quarantine import Quarantine
+from tallymark.check.verdicts import summarise
 from tallymark.config import CheckRules, Config, load
 from tallymark.contract import Contract
 from tallymark.engine.duckdb import DuckEngine

@@ -78,8 +78,8 @@ def test_an_error_leaves_standard_output_empty() -> None:
 
 def test_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The demonstration finds what it planted, ends well, and tells it as JSON too."""
-    monkeypatch.setattr("tallymark.project.DEMO_INCIDENTS", ("column_renamed@3",))
-    monkeypatch.setattr("tallymark.project.DEMO_DAYS", 4)
+    monkeypatch.setattr("tallymark.showcase.DEMO_INCIDENTS", ("column_renamed@3",))
+    monkeypatch.setattr("tallymark.showcase.DEMO_DAYS", 4)
     said = call("demo", "--output", tmp_path / "demo")
     assert (said.code, said.err) == (0, "")
     assert "column client_id is missing; clientId matches it" in " ".join(said.out.split())

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from tallymark.check.columns import READ_OTHERWISE, Mapping_, map_columns
-from tallymark.check.days import NO_CLOCK, Clock
+from tallymark.check.days import Clock
 from tallymark.check.facts import Facts, measure
-from tallymark.check.header_history import forms_of, header_findings
+from tallymark.check.header_history import forms_of
 from tallymark.check.heads import HeadVersion, column_rules, facts_of_columns, head_version
-from tallymark.check.history import history_findings
 from tallymark.check.memory import arrived, recalled, remembered
 from tallymark.check.plugins import versions
 from tallymark.check.predicates import compile_rules
 from tallymark.check.quarantine import Quarantine, Refusal, hopeless
-from tallymark.check.queries import answerable
 from tallymark.check.rules import Hit, finding, judge
-from tallymark.check.samples import looker, masked, private
-from tallymark.check.score import score_of, score_parts
+from tallymark.check.samples import looker
+from tallymark.check.score import score_of
 from tallymark.check.settle import NOTHING, Settlement, Settlements
 from tallymark.check.steady import PAUSE, TRIES, Changed, Witness
 from tallymark.check.values import with_values
-from tallymark.config import Action, CheckRule, CheckRules, Config, Severity, fingerprint
+from tallymark.check.verdicts import (
+    as_dict,
+    as_kept,
+    nothing_read,
+    refusals_of,
+    strictest,
+    verdict_of,
+)
+from tallymark.config import CheckRule, CheckRules, Config, Severity, fingerprint
 from tallymark.contract import Contract
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Warehouse, file_digest
@@ -40,16 +44,12 @@ from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.header import Broken, Head, read_head
 from tallymark.ingest.landing import Landed, land
 from tallymark.results import (
-    CheckResult,
-    DeliveryReport,
     Finding,
     Layer,
     Verdict,
-    status_of,
-    to_json,
 )
 
-__all__ = ["Gate", "summarise"]
+__all__ = ["Gate"]
 
 LANDING_VERSION = "4"  # raised whenever the same bytes would land differently
 Entry = dict[str, Any]
@@ -125,6 +125,7 @@ class Gate:
                         self.warehouse.record(entry)
                 if progress is not None:
                     progress(entry)
+        self.quarantine.tidy()
         entries = sorted(known.values(), key=lambda one: (one["date"] or "", one["delivery"]))
         return recalled(entries, self._keys), judged
 
@@ -168,7 +169,7 @@ class Gate:
             seen = seen or self._from_head(delivery, first, witness)
             if isinstance(seen, dict):
                 return seen, True
-            return _as_kept(self._judge(engine, delivery, version, witness, *seen)), True
+            return as_kept(self._judge(engine, delivery, version, witness, *seen)), True
         except (duckdb.Error, Broken):
             witness.sure()  # if the file shrank under its reader, that is the reason
             raise
@@ -194,14 +195,14 @@ class Gate:
             columns = map_columns(self.contract, head)
             _refuse_repeated(columns)
         except Broken as broken:
-            return _as_kept(self._refused(delivery, base, broken, witness))
+            return as_kept(self._refused(delivery, base, broken, witness))
         if first.whole or delivery.format == "parquet":
             return head, columns  # counting its rows takes no time
         weighed = [
             (rule, dataclasses.replace(one, rows=None))
             for rule, one in judge(facts_of_columns(delivery, columns), column_rules(self.rules))
         ]
-        refusals = _refusals(weighed, stop_on_rename=self.config.on_rename == "stop")
+        refusals = refusals_of(weighed, stop_on_rename=self.config.on_rename == "stop")
         # What a decision can still let in is read whole: it is to be about known bytes.
         if not any(one.hopeless for one in refusals):
             return head, columns
@@ -213,12 +214,12 @@ class Gate:
             settled={one.rule for one in refusals} <= decided.discarded,
         )  # fmt: skip
         stops = any(rule.action == "stop" for rule, _ in weighed)
-        return _as_kept(
+        return as_kept(
             {
-                **_nothing_read(base),
+                **nothing_read(base),
                 "verdict": Verdict.STOP if stops else Verdict.QUARANTINE,
                 "columns": list(head.columns),
-                "findings": [_as_dict(one) for one in found],
+                "findings": [as_dict(one) for one in found],
             }
         )
 
@@ -226,7 +227,7 @@ class Gate:
         """The verdict on a file that somebody keeps writing to; it has no version."""
         base = self._base(delivery, "changing")
         said = f"it changed each of the {TRIES} times it was read; somebody is writing to it"
-        return _as_kept(self._refused(delivery, base, Broken("file_changing", said), copy=False))
+        return as_kept(self._refused(delivery, base, Broken("file_changing", said), copy=False))
 
     def _decided(self, key: str, version: str) -> Settlement:
         return self.settlements.of(key, version) if self.settlements is not None else NOTHING
@@ -286,7 +287,7 @@ class Gate:
         look = looker(engine, landed, self.contract.payload, columns.roles)
         weighed = decided.weighed(judge(facts, self.rules, look))
         entry = self._concluded(engine, delivery, base, head, landed, facts, weighed, witness)
-        entry["findings"] += [_as_dict(decided.dated(one, entry)) for one in pardons]
+        entry["findings"] += [as_dict(decided.dated(one, entry)) for one in pardons]
         return {**entry, **memory}
 
     def _refused(
@@ -316,7 +317,7 @@ class Gate:
             delivery, base["version"], [one], [why], settled=rule.id in decided.discarded,
             sure=witness.sure if witness is not None else None, copy=copy,
         )  # fmt: skip
-        return {**_nothing_read(base), "findings": [_as_dict(one)]}
+        return {**nothing_read(base), "findings": [as_dict(one)]}
 
     def _concluded(
         self,
@@ -334,12 +335,12 @@ class Gate:
         renames = self.config.on_rename == "stop" and not any(
             decided.releases(rule.id) for rule, _ in weighed if rule.check in READ_OTHERWISE
         )
-        action = _strictest(weighed, facts, stop_on_rename=renames)
+        action = strictest(weighed, facts, stop_on_rename=renames)
         whole = action in {"stop", "quarantine_delivery"}
         accepted = 0 if whole else facts.accepted
         rejected = facts.rows - accepted
         if whole:
-            refusals = _refusals(weighed, stop_on_rename=renames)
+            refusals = refusals_of(weighed, stop_on_rename=renames)
             self.quarantine.keep_delivery(
                 delivery, base["version"], found, refusals, sure=witness.sure,
                 settled={one.rule for one in refusals} <= decided.discarded,
@@ -363,7 +364,7 @@ class Gate:
             **base,
             "date": base["date"] or facts.main_day,
             "file": file,
-            "verdict": _verdict(action, found, rejected),
+            "verdict": verdict_of(action, found, rejected),
             "score": 0 if whole else score_of(found, rejected / facts.rows if facts.rows else 0.0),
             "rows_read": facts.rows,
             "rows_accepted": accepted,
@@ -375,74 +376,8 @@ class Gate:
             "fields": {} if whole else {k: list(v) for k, v in facts.orders.fields.items()},
             "forms": forms_of(self.contract, facts.columns, head),
             "careful": landed.careful,
-            "findings": [_as_dict(one) for one in found],
+            "findings": [as_dict(one) for one in found],
         }
-
-
-def summarise(entries: Sequence[Mapping[str, Any]], rules: CheckRules, contract: Contract,
-              judged: int, clock: Clock = NO_CLOCK) -> CheckResult:  # fmt: skip
-    """All verdicts as one result, with the facts that only history shows added to each."""
-    history = history_findings(entries, rules, contract, clock)
-    headers = header_findings(entries, rules)
-    reports = []
-    for entry in entries:
-        own = [_as_finding(one) for one in entry["findings"]]
-        found = [*own, *history.get(entry["delivery"], []), *headers.get(entry["delivery"], [])]
-        verdict = Verdict(entry["verdict"])
-        if len(found) > len(own) and verdict in {Verdict.PASS, Verdict.WARN}:
-            verdict = _verdict("warn", found, 0)
-        share = entry["rows_quarantined"] / entry["rows_read"] if entry["rows_read"] else 0.0
-        refused = not entry["score"] and not entry["rows_accepted"]
-        reports.append(
-            DeliveryReport(
-                delivery=entry["delivery"],
-                date=entry["date"],
-                version=entry["version"],
-                verdict=verdict,
-                score=0 if refused else score_of(found, share),
-                score_parts=score_parts(found, share, refused=refused),
-                rows_read=entry["rows_read"],
-                rows_accepted=entry["rows_accepted"],
-                rows_quarantined=entry["rows_quarantined"],
-                rows_repeated=entry["rows_repeated"],
-                columns=[masked(name) for name in entry["columns"]],
-                contract_version=entry["contract_version"],
-                first_event_at=entry["first_event_at"],
-                last_event_at=entry["last_event_at"],
-                findings=[private(answerable(one)) for one in found],
-            )
-        )
-    severities = [one.severity for report in reports for one in report.findings]
-    return CheckResult(
-        status=status_of(severities),
-        deliveries=reports,
-        contract_version=contract.version,
-        judged_now=judged,
-    )
-
-
-def _strictest(
-    weighed: Sequence[tuple[CheckRule, Finding]], facts: Facts, *, stop_on_rename: bool
-) -> Action:
-    order: tuple[Action, ...] = ("stop", "quarantine_delivery", "quarantine_rows", "warn")
-    actions: set[Action] = {rule.action for rule, _ in weighed}
-    if stop_on_rename and facts.columns.adopted:
-        actions.add("stop")
-    return next((action for action in order if action in actions), "warn")
-
-
-def _refusals(
-    weighed: Sequence[tuple[CheckRule, Finding]], *, stop_on_rename: bool
-) -> list[Refusal]:
-    """Which findings keep a whole delivery out, and whether a decision could let it in."""
-    found: dict[str, Refusal] = {}
-    for rule, one in weighed:
-        renamed = stop_on_rename and rule.check in READ_OTHERWISE
-        if renamed or rule.action in {"stop", "quarantine_delivery"}:
-            never = hopeless(rule.check, one.evidence.get("roles", ()))
-            known = Refusal(rule=rule.id, why=one.message, since=one.since, hopeless=never)
-            found.setdefault(rule.id, known)
-    return list(found.values())
 
 
 def _refuse_repeated(columns: Mapping_) -> None:
@@ -450,50 +385,9 @@ def _refuse_repeated(columns: Mapping_) -> None:
         raise Broken("file_kind", f"the header names column {columns.repeated[0]} more than once")
 
 
-def _verdict(action: Action, found: Sequence[Finding], rejected: int) -> Verdict:
-    if action == "stop":
-        return Verdict.STOP
-    if action == "quarantine_delivery" or rejected:
-        return Verdict.QUARANTINE
-    if any(one.severity is not Severity.P3 for one in found):
-        return Verdict.WARN
-    return Verdict.PASS
-
-
 def _unreadable(delivery: Delivery, error: OSError) -> InputError:
     return InputError(
         f"cannot be read: {error.strerror}",
         where=str(delivery.path),
         fix="see to its permissions, or leave it out of --input",
-    )
-
-
-def _nothing_read(base: Entry) -> Entry:
-    """An entry of a delivery that was stopped before its rows were read."""
-    return {
-        **base, "file": None, "verdict": Verdict.STOP, "score": 0, "rows_read": 0,
-        "rows_accepted": 0, "rows_quarantined": 0, "rows_repeated": 0, "columns": [],
-        "first_event_at": None, "last_event_at": None, "fields": {}, "careful": None,
-    }  # fmt: skip
-
-
-def _as_kept(entry: Entry) -> Entry:
-    """As the ledger will give it back: a verdict of now and one of then are the same bytes."""
-    kept: Entry = json.loads(json.dumps(entry, sort_keys=True))
-    return kept
-
-
-def _as_dict(one: Finding) -> Entry:
-    found: Entry = json.loads(to_json(one))
-    return found
-
-
-def _as_finding(kept: Mapping[str, Any]) -> Finding:
-    return Finding(
-        **{
-            **kept,
-            "layer": Layer(kept["layer"]),
-            "severity": Severity(kept["severity"]),
-            "money": None if kept.get("money") is None else Decimal(str(kept["money"])),
-        }
     )

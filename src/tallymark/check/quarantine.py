@@ -286,7 +286,6 @@ class Quarantine:
             aside.replace(place)
         finally:
             aside.unlink(missing_ok=True)
-            self._tidy()
         return name, "a copy of the delivered bytes"
 
     def keep_rows(
@@ -371,9 +370,9 @@ class Quarantine:
         finally:
             for sink in (opened, done):
                 sink.discard()
-            self._tidy()
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
+        """Take away the folder of unfinished files, once no thread writes there any more."""
         with contextlib.suppress(OSError):
             (self.root / ".unfinished").rmdir()
             self.root.rmdir()

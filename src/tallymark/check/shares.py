@@ -63,7 +63,7 @@ _KINDS = {
     "internal": _Kind("internal_traffic", "are internal or staging traffic", bad="is_internal"),
     "client_id": _Kind("anonymous_rows", "have no client id", bad="client_id is null"),
     "page_url": _Kind("column_partly_empty", "have no usable page_url", bad="page_host is null"),
-    "referrer": _Kind("column_partly_empty", "have an empty referrer", "rows of visitors with an id",
+    "referrer": _Kind("column_partly_empty", "have an empty referrer", "rows with a client id",
                       "referrer is null", _PEOPLE),
     "user_agent": _Kind("column_partly_empty", "have an empty user_agent",
                         bad="user_agent is null"),

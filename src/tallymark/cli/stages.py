@@ -228,7 +228,7 @@ def demo(ctx: click.Context, *, output: Path, quiet: bool, as_json: bool) -> Non
     """Make a four-week shop with faults in it, run everything, and show what was found."""
     if ctx.invoked_subcommand is None:
         from tallymark import terminal  # noqa: PLC0415
-        from tallymark.project import make_demo  # noqa: PLC0415
+        from tallymark.showcase import make_demo  # noqa: PLC0415
 
         result = make_demo(output, progress=progress(quiet=quiet))
         say(result, terminal.ran, as_json=as_json, quiet=quiet)
