@@ -20,21 +20,35 @@ _EVENT = "purchase."
 # What a finding of the gate is about, beyond the name after the colon in its id.
 _ABOUT = {
     "agent_missing": ("user_agent",),
+    "anonymous_rows": ("client_id",),
+    "bot_wave": ("bot_share",),
     "broken_row": ("quarantined_share",),
+    "client_ids_lost": ("client_id",),
     "client_missing": ("client_id",),
     "delivery_missing": (ROWS,),
     "delivery_shrunken": (ROWS,),
+    "double_fired": ("double_fired_share",),
     "event_name_missing": ("quarantined_share",),
     "hours_missing": (ROWS,),
+    "hours_silent": (ROWS,),
+    "missing_days": (ROWS,),
+    "order_conflict_history": ("conflicting_orders",),
+    "order_id_collision_history": ("colliding_orders",),
+    "order_redelivered_history": ("redelivered_orders",),
+    "order_revenue_not_a_number": ("purchase.revenue",),
     "order_without_id": ("purchase.transaction_id",),
     "order_without_revenue": ("purchase.revenue",),
+    "order_zero_revenue": ("purchase.revenue",),
     "repeated_rows": ("repeated_share",),
     "same_bytes": (ROWS,),
     "time_unparseable": ("quarantined_share",),
 }
-_SCHEMA = ("column_", "payload_field_lost")
-_ROWS_KINDS = ("delivery_missing", "file_", "hours_missing")
+_SCHEMA = ("column_", "payload_field_")
+_ROWS_KINDS = ("delivery_missing", "file_", "hours_", "missing_days")
+# Dated to the hour by the gate: they go before its other facts of the same kind.
+_DATED = ("anonymous_rows", "bot_wave", "client_ids_lost", "double_fired")
 _QUALITY, _GATE, _BUSINESS = 100, 200, 300  # ranks; metrics add how deep they lie
+_FIELDS = ("payload_coverage", "payload_field_lost", "payload_field_partly_lost")
 _EVIDENCE_KEYS = ("column", "role", "field")
 
 
@@ -83,7 +97,7 @@ class Causes:
             found.add(ROWS)
         if name:
             found.add(name)
-        if kind in {"payload_field_lost", "payload_coverage"} and name:
+        if kind in _FIELDS and name:
             found.add(name if name.startswith(_EVENT) else _EVENT + name)
         if finding.metric is None:
             found.update(
@@ -125,7 +139,7 @@ class Causes:
         if kind.startswith(_SCHEMA):
             return 1
         if finding.metric is None:
-            return _GATE
+            return _GATE - (kind in _DATED)
         depth = len(self.rests_on(finding.metric) & set(self._direct))
         return (_QUALITY if finding.layer is not Layer.BUSINESS else _BUSINESS) + depth
 
