@@ -394,7 +394,7 @@ class Builder:
         with _blaming(self._blame(table)):
             self.engine.write(
                 f"select * from {identifier(table)}{by}", aside,
-                "format parquet, compression snappy, write_bloom_filter false",
+                "format parquet, parquet_version v2, compression snappy, write_bloom_filter false",
             )  # fmt: skip
         return self.warehouse.keep(table, aside)
 

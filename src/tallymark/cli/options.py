@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DAY", "MOMENT", "REPORTS", "Group", "cli", "common", "complain", "deliveries", "engine_limits",
-    "exit_with", "fail_on_option", "finish", "open_project", "option", "output_to", "printable",
-    "progress", "rules_of", "say", "talk", "warehouse_at",
+    "exit_with", "fail_on_option", "finish", "on_terminal", "open_project", "option", "output_to",
+    "printable", "progress", "rules_of", "say", "talk", "warehouse_at",
 ]  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -262,6 +262,17 @@ def say(result: Any, show: Callable[[Any], None], *, as_json: bool, quiet: bool)
         click.echo(to_json(result), nl=False)
     elif not quiet:
         show(result)
+
+
+def on_terminal(name: str, *further: Any) -> Callable[[Any], None]:
+    """What shows a result (and further things) to people, loaded only if somebody looks."""
+
+    def show(result: Any) -> None:
+        from tallymark import terminal  # noqa: PLC0415 -- loads rich
+
+        getattr(terminal, name)(result, *further)
+
+    return show
 
 
 def exit_with(status: Status, fail_on: str) -> None:

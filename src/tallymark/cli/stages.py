@@ -20,6 +20,7 @@ from tallymark.cli.options import (
     engine_limits,
     exit_with,
     fail_on_option,
+    on_terminal,
     open_project,
     option,
     output_to,
@@ -76,7 +77,6 @@ def check(
         home, config, quiet=quiet, memory_limit=memory_limit, threads=threads, source=source,
         reports=output, rules=rules, warehouse=warehouse,
     )  # fmt: skip
-    from tallymark import terminal  # noqa: PLC0415 -- loads rich
 
     project.now = now
     if forms is not None:
@@ -89,7 +89,12 @@ def check(
         exit_with(status, fail_on)
     result = project.check(keep=warehouse is not None)
     where, written = project.paths.reports, project.config.reports
-    say(result, lambda one: terminal.checked(one, where, written), as_json=as_json, quiet=quiet)
+    say(
+        result,
+        lambda one: on_terminal("checked")(one, where, written),
+        as_json=as_json,
+        quiet=quiet,
+    )
     exit_with(result.status, fail_on)
 
 
@@ -111,10 +116,11 @@ def build(
         home, config, quiet=quiet, memory_limit=memory_limit, threads=threads, source=source,
         warehouse=output, reports=output.parent / "reports" if output else None, export=export,
     )  # fmt: skip
-    from tallymark import terminal  # noqa: PLC0415
 
     result = project.build(full=full_refresh)
-    say(result, lambda one: terminal.built(one, project.checked), as_json=as_json, quiet=quiet)
+    say(
+        result, lambda one: on_terminal("built")(one, project.checked), as_json=as_json, quiet=quiet
+    )
 
 
 @cli.command()
@@ -140,11 +146,10 @@ def monitor(
     project = open_project(
         home, config, quiet=quiet, warehouse=warehouse, reports=output, rules=rules
     )
-    from tallymark import terminal  # noqa: PLC0415
 
     told = date is None or output is not None
     result = project.monitor(date=date, expected_run_date=expected, write=told)
-    say(result, terminal.monitored, as_json=as_json, quiet=quiet)
+    say(result, on_terminal("monitored"), as_json=as_json, quiet=quiet)
     exit_with(result.status, fail_on)
 
 
@@ -160,10 +165,9 @@ def report(
 ) -> None:  # fmt: skip
     """The brief: a one-page executive summary as PDF."""
     project = open_project(home, config, quiet=quiet, warehouse=warehouse, reports=output)
-    from tallymark import terminal  # noqa: PLC0415
 
     result = project.report(date=date)
-    say(result, terminal.reported, as_json=as_json, quiet=quiet)
+    say(result, on_terminal("reported"), as_json=as_json, quiet=quiet)
 
 
 @cli.command()
@@ -188,11 +192,10 @@ def run(
         home, config, quiet=quiet, memory_limit=memory_limit, threads=threads, source=source,
         output=output, export=export,
     )  # fmt: skip
-    from tallymark import terminal  # noqa: PLC0415
 
     project.now = now
     result = project.run(skip=frozenset(skip), full=full_refresh)
-    say(result, terminal.ran, as_json=as_json, quiet=quiet)
+    say(result, on_terminal("ran"), as_json=as_json, quiet=quiet)
     exit_with(_open_status(result), fail_on)
 
 
@@ -212,11 +215,10 @@ def _open_status(result: RunResult) -> Status:
 @talk
 def init(*, directory: Path, source: str, force: bool, quiet: bool, as_json: bool) -> None:
     """Write a commented project for your own deliveries into DIRECTORY."""
-    from tallymark import terminal  # noqa: PLC0415
     from tallymark.check.infer import write_project  # noqa: PLC0415
 
     paths = write_project(directory, source, force=force)
-    say(paths, terminal.initialised, as_json=as_json, quiet=quiet)
+    say(paths, on_terminal("initialised"), as_json=as_json, quiet=quiet)
 
 
 @cli.group(invoke_without_command=True, cls=Group)
@@ -227,11 +229,10 @@ def init(*, directory: Path, source: str, force: bool, quiet: bool, as_json: boo
 def demo(ctx: click.Context, *, output: Path, quiet: bool, as_json: bool) -> None:
     """Make a four-week shop with faults in it, run everything, and show what was found."""
     if ctx.invoked_subcommand is None:
-        from tallymark import terminal  # noqa: PLC0415
         from tallymark.showcase import make_demo  # noqa: PLC0415
 
         result = make_demo(output, progress=progress(quiet=quiet))
-        say(result, terminal.ran, as_json=as_json, quiet=quiet)
+        say(result, on_terminal("ran"), as_json=as_json, quiet=quiet)
 
 
 @demo.command("make")
@@ -253,11 +254,10 @@ def demo_make(
     incidents: tuple[str, ...], fmt: Format, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Simulate a shop into DIRECTORY: deliveries in raw/, the truth in truth/."""
-    from tallymark import terminal  # noqa: PLC0415
     from tallymark.demo.shop import make_shop  # noqa: PLC0415 -- loads numpy
 
     truth = make_shop(
         directory, days=days, events_per_day=events_per_day, seed=seed, incidents=incidents,
         fmt=fmt, start=start,
     )  # fmt: skip
-    say(truth, terminal.made, as_json=as_json, quiet=quiet)
+    say(truth, on_terminal("made"), as_json=as_json, quiet=quiet)

@@ -259,8 +259,8 @@ def _faults(delivery: Delivery, asked: Asked) -> str:
         "or not json_valid(payload))",
         Fault.OTHER_DAY: f"coalesce({other_day}, false)",
         Fault.REFERRER: f"referrer is not null and not {_absolute('referrer')}",
-        Fault.OFFSET: f"not ends_with(stamp, 'Z') and {_OFFSET} and event_ms is not null",
-        Fault.LOCAL: f"not ends_with(stamp, 'Z') and not {_OFFSET} and event_ms is not null",
+        Fault.OFFSET: f"not zulu and {_OFFSET} and event_ms is not null",
+        Fault.LOCAL: f"not zulu and not {_OFFSET} and event_ms is not null",
         Fault.DEEP: f"strlen(payload) > {_HARMLESS} and {_NESTED}",
     }
     if asked.reject is not None:
@@ -335,6 +335,7 @@ with delivered as (
 timed as (
     select *,
         {usual} as usual_host,
+        ends_with(stamp, 'Z') as zulu,
         case when ends_with(stamp, 'Z') then try_cast(stamp as timestamp)
             else cast(try_cast(stamp as timestamptz) at time zone 'UTC' as timestamp)
         end as stamped
