@@ -88,13 +88,8 @@ def check(
         )  # fmt: skip
         exit_with(status, fail_on)
     result = project.check(keep=warehouse is not None)
-    where, written = project.paths.reports, project.config.reports
-    say(
-        result,
-        lambda one: on_terminal("checked")(one, where, written),
-        as_json=as_json,
-        quiet=quiet,
-    )
+    shown = on_terminal("checked", project.paths.reports, project.config.reports)
+    say(result, shown, as_json=as_json, quiet=quiet)
     exit_with(result.status, fail_on)
 
 
@@ -118,9 +113,7 @@ def build(
     )  # fmt: skip
 
     result = project.build(full=full_refresh)
-    say(
-        result, lambda one: on_terminal("built")(one, project.checked), as_json=as_json, quiet=quiet
-    )
+    say(result, on_terminal("built", project.checked), as_json=as_json, quiet=quiet)
 
 
 @cli.command()
