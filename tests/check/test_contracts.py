@@ -4,7 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tallymark import decisions
@@ -153,6 +153,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 
 
 @settings(max_examples=30, deadline=None)
+@example(name="0\x850")
 @given(name=names.filter(lambda name: name == name.strip()))
 def test_any_name_can_be_agreed_to(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A name that means something in YAML is only a name in the contract."""

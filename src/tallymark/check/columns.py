@@ -39,6 +39,7 @@ READ_OTHERWISE = frozenset({"column_renamed", "column_swapped"})
 # All in natural logarithms of odds; bench/gate_renames.py measures what they lead to.
 ADOPT_AT = 3.0  # a rename is believed from odds of 20 to 1 on
 SUGGEST_AT = 1.3  # and named as a possibility from nearly 4 to 1 on
+_ASKED = 0.01
 LEAD = 2.0  # by how much the best pairing must beat the best one without the pair
 _NAME_SAYS = ((0.0, -1.0), (0.55, -0.7), (0.7, 0.5), (0.85, 2.5), (0.95, 4.0), (1.0, 5.0))
 _OTHER_MEANING = -4.0  # the name is known to mean something else
@@ -289,6 +290,9 @@ def _pair(
     odds = _name_says(alike) + shape.says - math.log(1 + candidates)
     if gone:
         odds += _IN_PLACE if position else _ELSEWHERE
+        if position and shape.filled >= _ENOUGH and shape.says > 0:
+            # In the very place, and of the very form: whatever its name, worth a question.
+            odds = max(odds, SUGGEST_AT + _ASKED)
     elif not column.required or not shape.filled:
         # The old column is there, and may be empty today: only its very name says more.
         odds = odds if alike.score >= 0.9 and shape.filled else -math.inf  # noqa: PLR2004

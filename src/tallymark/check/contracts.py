@@ -221,7 +221,9 @@ def _with_aliases(
     offset = _offset(source)
     yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
     tree = yaml.load(source)
-    for column, name, since in told:
+    for column, plain, since in told:
+        # YAML's plain style has no place for some characters; the quoted one escapes them.
+        name = plain if plain.isprintable() else DoubleQuotedScalarString(plain)
         node = next(one for one in tree["columns"] if str(one["name"]).strip() == column.name)
         if not node.get("aliases"):
             listed = CommentedSeq()
