@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ import duckdb
 
 from tallymark.build.export import current_exports, place_exports, prepare_exports
 from tallymark.build.graph import Model, bound, load_models, ordered, reads
+from tallymark.build.ledger import ledger_tables
 from tallymark.build.steps import SOURCES, STEPS, Context, calendar
 from tallymark.config import Config, fingerprint
 from tallymark.contract import Contract
@@ -108,14 +110,7 @@ class Builder:
         facts = self._reconciled()
         self._validate()
         self._let_go()
-        presorted = self._in_order()
-        exports = prepare_exports(
-            self.engine, self.warehouse.scratch, self.config.export, presorted=presorted
-        )
-        files = {
-            name: [self._write(name, "" if name in presorted else order)]
-            for name, order in self._published().items()
-        }
+        exports, files = self._written(self._in_order())
         landed = [self.warehouse.root / one["file"] for one in entries if one["file"]]
         views = {
             "landed": landed_view([path.resolve() for path in landed], self.days),
@@ -127,7 +122,7 @@ class Builder:
             Publication(
                 files=files,
                 views=views,
-                tables=_ledger(checked),
+                tables=ledger_tables(checked),
                 meta={"state": state, "program": self.program, "facts": json.dumps(facts)},
             ),
             generations=self.config.generations,
@@ -388,6 +383,22 @@ class Builder:
         for name in SPENT:
             self.engine.execute(f"drop table if exists {identifier(name)}")
 
+    def _written(self, presorted: frozenset[str]) -> tuple[dict[str, Path], dict[str, list[Path]]]:
+        """The exports and the tables as files, side by side: neither keeps all threads busy."""
+        with ThreadPoolExecutor(1) as pool:
+            aside = self.engine.cursor()
+            exporting = pool.submit(
+                prepare_exports, aside, self.warehouse.scratch, self.config.export,
+                presorted=presorted,
+            )  # fmt: skip
+            files = {
+                name: [self._write(name, "" if name in presorted else order)]
+                for name, order in self._published().items()
+            }
+            exports = exporting.result()
+        aside.close()
+        return exports, files
+
     def _write(self, table: str, order: str) -> Path:
         aside = self.warehouse.scratch / f"{table}.parquet"
         by = f" order by {order}" if order else ""
@@ -455,42 +466,3 @@ def _may_repeat(entries: Sequence[Mapping[str, Any]]) -> list[bool]:
         if latest is None or last > latest[0]:
             latest = (last, index)
     return found
-
-
-def _ledger(checked: CheckResult) -> dict[str, dict[str, tuple[str, Sequence[Any]]]]:
-    """The gate's verdicts as tables."""
-    reports = checked.deliveries
-    pairs = [(report, one) for report in reports for one in report.findings]
-    return {
-        "ledger_deliveries": {
-            "delivery": ("varchar", [one.delivery for one in reports]),
-            "date": ("varchar", [one.date for one in reports]),
-            "version": ("varchar", [one.version for one in reports]),
-            "verdict": ("varchar", [str(one.verdict) for one in reports]),
-            "score": ("integer", [one.score for one in reports]),
-            "rows_read": ("bigint", [one.rows_read for one in reports]),
-            "rows_accepted": ("bigint", [one.rows_accepted for one in reports]),
-            "rows_quarantined": ("bigint", [one.rows_quarantined for one in reports]),
-            "rows_repeated": ("bigint", [one.rows_repeated for one in reports]),
-            "columns": ("varchar", [json.dumps(list(one.columns)) for one in reports]),
-            "contract_version": ("varchar", [one.contract_version for one in reports]),
-            "first_event_at": ("varchar", [one.first_event_at for one in reports]),
-            "last_event_at": ("varchar", [one.last_event_at for one in reports]),
-        },
-        "ledger_findings": {
-            "delivery": ("varchar", [report.delivery for report, _ in pairs]),
-            "date": ("varchar", [report.date for report, _ in pairs]),
-            "id": ("varchar", [one.id for _, one in pairs]),
-            "layer": ("varchar", [str(one.layer) for _, one in pairs]),
-            "severity": ("varchar", [str(one.severity) for _, one in pairs]),
-            "rule": ("varchar", [one.rule for _, one in pairs]),
-            "message": ("varchar", [one.message for _, one in pairs]),
-            "since": ("varchar", [one.since for _, one in pairs]),
-            "rows": ("bigint", [one.rows for _, one in pairs]),
-            "share": ("double", [one.share for _, one in pairs]),
-            "evidence": ("varchar", [json.dumps(dict(one.evidence)) for _, one in pairs]),
-            "fix": ("varchar", [one.fix for _, one in pairs]),
-            "owner": ("varchar", [one.owner for _, one in pairs]),
-            "query": ("varchar", [one.query for _, one in pairs]),
-        },
-    }

@@ -88,6 +88,10 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(msg)
 
 
+# Made once: json.loads makes one for each text.
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant)
+
+
 def _loaded(text: str | None) -> dict[str, Any] | None:
     if text is None or len(text) > MAX_BYTES:
         return None
@@ -95,9 +99,7 @@ def _loaded(text: str | None) -> dict[str, Any] | None:
     if text.count("[") + text.count("{") > MAX_DEPTH and not depth_within(text, MAX_DEPTH):
         return None
     try:
-        tree = json.loads(
-            text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant
-        )
+        tree = _DECODER.decode(text)
     except (ValueError, RecursionError, InvalidOperation):
         return None
     return tree if isinstance(tree, dict) else None
