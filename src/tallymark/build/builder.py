@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -224,19 +225,42 @@ class Builder:
     # ------------------------------------------------------------ running
 
     def _run_models(self, schema: str) -> None:
-        """Make every table, in the order that the models' own SQL asks for."""
+        """Make every table, in the order that the models' own SQL asks for.
+
+        What Python makes of landed rows alone is made meanwhile: it keeps one thread busy, and
+        the first models, which cut the events into sessions, wait for none of it.
+        """
         runnable = [model for model in self.models.values() if model.kind != "validation"]
         needs = {name: step.reads for name, step in STEPS.items()}
         parameters = self._parameters()
-        for name in ordered(runnable, needs, SOURCES, parameters):
-            if name in STEPS:
-                if schema == "main" or not STEPS[name].by_value:
-                    STEPS[name].make(self.context)
-                continue
-            model = self.models[name]
-            made = "view" if name in VIEWS and not model.own else "table"
-            sql = bound(model, parameters)
-            self._execute(f"create or replace {made} {identifier(name)} as {sql}", model)
+        order = ordered(runnable, needs, SOURCES, parameters)
+        with ThreadPoolExecutor(1) as pool:
+            begun = self._begun(pool) if schema == "main" else {}
+            for name in order:
+                if name in begun:
+                    continue
+                wanted = needs[name] if name in STEPS else reads(self.models[name], parameters)
+                for one in sorted(begun.keys() & set(wanted)):
+                    begun.pop(one).result()
+                if name in STEPS:
+                    if schema == "main" or not STEPS[name].by_value:
+                        STEPS[name].make(self.context)
+                    continue
+                model = self.models[name]
+                made = "view" if name in VIEWS and not model.own else "table"
+                sql = bound(model, parameters)
+                self._execute(f"create or replace {made} {identifier(name)} as {sql}", model)
+            for task in begun.values():
+                task.result()
+
+    def _begun(self, pool: ThreadPoolExecutor) -> dict[str, Future[None]]:
+        """The steps that need nothing but landed rows, one after the other in another thread."""
+        aside = replace(self.context, engine=self.engine.cursor())
+        return {
+            name: pool.submit(step.make, aside)
+            for name, step in STEPS.items()
+            if tuple(step.reads) == ("landed",)
+        }
 
     def _execute(self, sql: str, model: Model) -> None:
         with _blaming(model.where):

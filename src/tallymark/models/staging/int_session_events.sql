@@ -28,6 +28,23 @@ gaps as (
             order by event_ms nulls first, place nulls first, line_number nulls first
         ) as previous_ms
     from stream
+),
+
+marked as (
+    select
+        event_id,
+        client_key,
+        event_ms,
+        event_date,
+        step,
+        case
+            when previous_ms is null then 2
+            when event_ms - previous_ms > :gap_ms then 1
+            else 0
+        end as begins,
+        case when event_ms - previous_ms < 1000 and step = 'page_view' then 1 else 0 end
+            as is_quick
+    from gaps
 )
 
 select
@@ -36,17 +53,11 @@ select
     event_ms,
     event_date,
     step,
-    case
-        when previous_ms is null then 2
-        when event_ms - previous_ms > :gap_ms then 1
-        else 0
-    end as begins,
-    case when event_ms - previous_ms < 1000 and step = 'page_view' then 1 else 0 end as is_quick,
-    max(case
-        when previous_ms is null or event_ms - previous_ms > :gap_ms then event_ms
-    end) over (
+    begins,
+    is_quick,
+    max(case when begins > 0 then event_ms end) over (
         partition by client_key
         order by event_ms nulls first
         range between unbounded preceding and current row
     ) as session_start_ms
-from gaps
+from marked
