@@ -40,6 +40,7 @@ READ_OTHERWISE = frozenset({"column_renamed", "column_swapped"})
 ADOPT_AT = 3.0  # a rename is believed from odds of 20 to 1 on
 SUGGEST_AT = 1.3  # and named as a possibility from nearly 4 to 1 on
 _ASKED = 0.01
+_THE_NAME = 0.9  # likeness from which a name is the very name in another style
 LEAD = 2.0  # by how much the best pairing must beat the best one without the pair
 _NAME_SAYS = ((0.0, -1.0), (0.55, -0.7), (0.7, 0.5), (0.85, 2.5), (0.95, 4.0), (1.0, 5.0))
 _OTHER_MEANING = -4.0  # the name is known to mean something else
@@ -295,7 +296,7 @@ def _pair(
             odds = max(odds, SUGGEST_AT + _ASKED)
     elif not column.required or not shape.filled:
         # The old column is there, and may be empty today: only its very name says more.
-        odds = odds if alike.score >= 0.9 and shape.filled else -math.inf  # noqa: PLR2004
+        odds = odds if alike.score >= _THE_NAME and shape.filled else -math.inf
     believable = (
         not alike.other and shape.filled > 0 and shape.readable
         and max(shape.fits, shape.formed) >= _FITS and shape.likeness + shape.formed > 0

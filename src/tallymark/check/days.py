@@ -10,7 +10,8 @@ import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tallymark.check.past import CHANCE, LEARNING, Day, Entry, Habit, Told, clock, unpacked
+from tallymark.check.hourly import unpacked
+from tallymark.check.past import CHANCE, LEARNING, Day, Entry, Habit, Told, clock
 from tallymark.check.rules import Hit
 from tallymark.config import CheckRule, Severity
 from tallymark.contract import Calendar

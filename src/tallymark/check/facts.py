@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tallymark.check.columns import Mapping_
+from tallymark.check.hourly import moment
 from tallymark.check.orders import OrderFacts, chance_collisions, measure_orders
 from tallymark.check.traffic import Close, close_events
 from tallymark.contract import Contract, Payload
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Facts", "OrderFacts", "chance_collisions", "measure"]
 
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 -- UTC throughout, as in the tables
+_FAULTS, _ROWS, _FIRST, _LAST = 2, 4, 5, 6  # places in a group of rows
 _FEW = 1000  # milliseconds with more than one event, to be spelled out in a query
 
 
@@ -46,6 +46,7 @@ class Facts:
     first_repeat: str | None = None  # the time of the first row that repeats another
     first_of: Mapping[Fault, str] = field(default_factory=dict)  # of rows with a time
     close: Close = field(default_factory=Close)
+    groups: Sequence[tuple[Any, ...]] = ()  # accepted rows by day, hour, faults and step
     cut: bool = False  # the file ends in the middle of a row
     names: Payload = field(default_factory=Payload)
     values: Mapping[str, Sequence[Hit]] = field(default_factory=dict)
@@ -58,33 +59,34 @@ def measure(
     source = f"read_parquet({path_list([landed.path])})"
     sound = f"faults & {REJECTED.value} = 0"
     groups = engine.rows(
-        "select faults, event_date, count(*), min(event_ms), max(event_ms) "
-        f"from {source} group by all"
+        "select event_date, event_hour, faults, step, count(*), min(event_ms), max(event_ms), "
+        f"count(referrer), count(payload) from {source} group by all"
     )
-    good = [row for row in groups if not row[0] & REJECTED]
+    good = [row for row in groups if not row[_FAULTS] & REJECTED]
     days: Counter[str] = Counter()
     for row in good:
-        days[str(row[1])] += row[2]
+        days[str(row[0])] += row[_ROWS]
     close = close_events(engine, source, sound)
     repeated, first_repeat = _repeated(engine, source, sound) if close.twins else (0, None)
     purchases = engine.rows(
         f"select client_id, event_ms, payload from {source} "
         f"where step = 'purchase' and {sound} order by event_ms, line_number"
     )
-    faults = {fault: sum(row[2] for row in groups if row[0] & fault) for fault in Fault}
+    faults = {fault: sum(row[_ROWS] for row in groups if row[_FAULTS] & fault) for fault in Fault}
     return Facts(
         delivery=delivery,
         columns=columns,
         rows=landed.rows + len(landed.bad_lines),
-        accepted=sum(row[2] for row in good),
+        accepted=sum(row[_ROWS] for row in good),
         bad_lines=len(landed.bad_lines),
         repeated=repeated,
-        first_repeat=_moment(first_repeat),
+        first_repeat=None if first_repeat is None else moment(first_repeat),
         first_of=_firsts(groups),
         close=close,
+        groups=good,
         faults=faults,
-        first=_moment(min((row[3] for row in good), default=None)),
-        last=_moment(max((row[4] for row in good), default=None)),
+        first=moment(min(row[_FIRST] for row in good)) if good else None,
+        last=moment(max(row[_LAST] for row in good)) if good else None,
         main_day=min(days, key=lambda day: (-days[day], day), default=None),
         orders=measure_orders(purchases, contract),
         careful=landed.careful,
@@ -96,10 +98,9 @@ def _firsts(groups: Sequence[tuple[Any, ...]]) -> dict[Fault, str]:
     """When each fault first occurs, of those that have been seen."""
     found: dict[Fault, str] = {}
     for fault in Fault:
-        first = min((row[3] for row in groups if row[0] & fault and row[3] is not None),
-                    default=None)  # fmt: skip
-        if (moment := _moment(first)) is not None:
-            found[fault] = moment
+        times = [row[_FIRST] for row in groups if row[_FAULTS] & fault and row[_FIRST] is not None]
+        if times:
+            found[fault] = moment(min(times))
     return found
 
 
@@ -125,11 +126,3 @@ def _repeated(engine: DuckEngine, source: str, sound: str) -> tuple[int, int | N
         [] if few else [[row[0] for row in twins]],
     )
     return int(found[0][0]), found[0][1]
-
-
-def _moment(milliseconds: int | None) -> str | None:
-    """Milliseconds since 1970 as ISO 8601 UTC."""
-    if milliseconds is None:
-        return None
-    moment = _EPOCH + dt.timedelta(milliseconds=milliseconds)
-    return moment.isoformat(timespec="milliseconds") + "Z"

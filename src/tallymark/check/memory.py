@@ -34,7 +34,9 @@ def remembered(
     folder: Path,
 ) -> Entry:
     """The keys that a ledger entry gets; the hashes of its orders go into a file of ``folder``."""
-    traffic = measure_traffic(engine, landed, columns.roles, contract, shop, facts.close)
+    traffic = measure_traffic(
+        engine, landed, columns.roles, contract, shop, facts.close, facts.groups
+    )
     keep_keys(folder, base, facts.orders.keys)
     text = facts.delivery.format != "parquet"
     form: Entry = {"bom": head.bom} if text else {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tallymark.check.past import CHANCE, Counts, Day, Entry, Habit, Told, Window, onset, unpacked
+from tallymark.check.hourly import moment, unpacked
+from tallymark.check.past import CHANCE, Counts, Day, Entry, Habit, Told, Window, onset
 from tallymark.check.rules import Hit
 from tallymark.config import CheckRule, Severity
 from tallymark.engine.base import literal
@@ -18,7 +18,6 @@ _ITEM = "[]."  # in the name of a field of an order's lines
 _IMPOSSIBLE = 1e-6  # how unlikely an empty field must be before it is called lost
 _SHOWN = 96
 _HOUR_S = 3600
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 -- UTC throughout, as in the tables
 _MOST_ZERO = 0.2  # share of worthless orders from which on it is an error
 _FEWEST_ZERO = 5
 _TEACH = 20  # orders before it is decided what adds up to what
@@ -26,12 +25,8 @@ _MOST = 0.5  # of the orders must add up under a reading
 _RUN = 0.9  # share of empty values inside, at least, and of filled ones outside, of a break
 
 
-def _moment(ms: int) -> str:
-    return (_EPOCH + dt.timedelta(milliseconds=ms)).isoformat(timespec="milliseconds") + "Z"
-
-
 def _hour(number: int) -> str:
-    return _moment(number * _HOUR_S * 1000)
+    return moment(number * _HOUR_S * 1000)
 
 
 def _date(entry: Entry) -> str:
@@ -393,4 +388,4 @@ class Ids:
                 "and early.order_date < late.order_date)"
             ),
         )
-        return Told(check, entry["delivery"], hit, _moment(found["first"]))
+        return Told(check, entry["delivery"], hit, moment(found["first"]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from tallymark.check.hourly import packed
 from tallymark.check.sums import Sums, measure_sums
 from tallymark.contract import Contract, Payload
 from tallymark.ingest.identity import is_test, same_customer
@@ -76,7 +77,7 @@ class OrderFacts:
             "zero": self.zero,
             "test": self.test,
             "first_hour": self.first_hour,
-            "by_hour": {name: _packed(counts) for name, counts in self.by_hour.items()},
+            "by_hour": {name: packed(counts) for name, counts in self.by_hour.items()},
             "sums": self.sums.as_entry(),
             "spaces": dict(self.spaces),
         }
@@ -205,10 +206,6 @@ def _hourly(
             have, want = order.fields.get(name, (0, lines if name.startswith(item) else 1))
             found[f"field:{name}"][at] += want - have
     return first, {name: counts for name, counts in found.items() if any(counts)}
-
-
-def _packed(counts: Sequence[int]) -> str:
-    return " ".join(map(str, counts))
 
 
 def _hash(text: str | None) -> int:

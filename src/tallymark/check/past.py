@@ -19,7 +19,7 @@ from tallymark.stats.predictive import (
     negative_binomial_tails,
 )
 
-__all__ = ["CHANCE", "Counts", "Day", "Habit", "Told", "Window", "clock", "onset", "unpacked"]
+__all__ = ["CHANCE", "Counts", "Day", "Habit", "Told", "Window", "clock", "onset"]
 
 Entry = Mapping[str, Any]
 
@@ -69,11 +69,6 @@ class Day:
     def number(self) -> int:
         """Days since year 1, for ages."""
         return dt.date.fromisoformat(self.date).toordinal()
-
-
-def unpacked(text: str) -> list[int]:
-    """Counts by hour as the ledger keeps them; a missing one is -1."""
-    return [-1 if one == "-" else int(one) for one in text.split()]
 
 
 def clock(traffic: Mapping[str, Any], at: int) -> str:

@@ -8,7 +8,6 @@ and how long.
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from urllib.parse import unquote
 
 import duckdb
 
+from tallymark.check.hourly import moment
 from tallymark.contract import Payload
 from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
@@ -37,7 +37,6 @@ ORDER = ("line", "time", "event", "client", "page", "agent", "order", "revenue",
 _READ = 2000  # characters of a value that are looked at; patterns take long on hostile texts
 _BETWEEN = " &/?#;,\"'<>("
 _LEAST_SECRET = 4  # a shorter id stands in half of all texts by chance
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 -- UTC throughout, as in the tables
 # The tags of a campaign are the shop's own words; any other value may say who clicked.
 _PLAIN_PARAMETERS = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_content"})
 _ID_PREFIX = re.compile(r"[A-Za-z]{1,8}[-_.:](?=.)")
@@ -209,7 +208,7 @@ def _shown(
     secrets = (client,)
     milliseconds = row["event_ms"]
     yield "line", int(row["line_number"])
-    yield "time", None if milliseconds is None else _moment(int(milliseconds))
+    yield "time", None if milliseconds is None else moment(int(milliseconds))
     yield "event", row["event_name"] and _short(masked(row["event_name"], secrets))
     if columns.get("client_id"):
         yield "client", client and masked_id(client)
@@ -224,8 +223,3 @@ def _shown(
     yield "order", number and _short(masked(number, secrets))
     yield "revenue", None if order.revenue is None else f"{order.revenue:.2f}"
     yield "items", len(order.items) if order.valid else None
-
-
-def _moment(milliseconds: int) -> str:
-    moment = _EPOCH + dt.timedelta(milliseconds=milliseconds)
-    return f"{moment.isoformat(timespec='milliseconds')}Z"

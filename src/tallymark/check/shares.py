@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tallymark.check.hourly import unpacked as numbers
 from tallymark.check.past import CHANCE, Counts, Day, Entry, Habit, Told, Window, clock, onset
-from tallymark.check.past import unpacked as numbers
 from tallymark.check.rules import Hit
 from tallymark.check.traffic import DOUBLE_MS
 from tallymark.config import CheckRule, Severity

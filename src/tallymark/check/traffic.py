@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tallymark.check.hourly import packed
 from tallymark.classify.agents import Agent, classify_agents
 from tallymark.classify.hosts import HostIndex, internal_host
 from tallymark.config import Shop
@@ -83,20 +84,16 @@ class Traffic:
         return {
             "days": list(self.days),
             "zone": self.zone,
-            "hours": _packed(self.hours),
-            "first": _packed(self.first),
-            "last": _packed(self.last),
+            "hours": packed(self.hours),
+            "first": packed(self.first),
+            "last": packed(self.last),
             "shares": {name: list(pair) for name, pair in self.shares.items()},
-            "by_hour": {name: _packed(counts) for name, counts in self.by_hour.items()},
-            "of": {name: _packed(counts) for name, counts in self.of.items()},
+            "by_hour": {name: packed(counts) for name, counts in self.by_hour.items()},
+            "of": {name: packed(counts) for name, counts in self.of.items()},
             "busy": [list(one) for one in self.busy],
             "bots": [list(one) for one in self.bots],
             "hosts": [list(one) for one in self.hosts],
         }
-
-
-def _packed(counts: Sequence[int | None]) -> str:
-    return " ".join("-" if one is None else str(one) for one in counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +136,7 @@ def measure_traffic(
     contract: Contract,
     shop: Shop,
     close: Close,
+    groups: Sequence[tuple[Any, ...]],
 ) -> Traffic:
     """Count who came when.
 
@@ -148,8 +146,10 @@ def measure_traffic(
         contract: Marks of internal traffic.
         shop: Time zone and internal hosts.
         close: Events that may have fired twice.
+        groups: The accepted rows: (day, hour, faults, step, rows, first and last millisecond,
+            filled referrers, filled payloads).
     """
-    return _Measuring(engine, landed, roles, contract, shop, close).measure()
+    return _Measuring(engine, landed, roles, contract, shop, close, groups).measure()
 
 
 class _Measuring:
@@ -163,8 +163,10 @@ class _Measuring:
         contract: Contract,
         shop: Shop,
         close: Close,
+        groups: Sequence[tuple[Any, ...]],
     ) -> None:
         self.close = close
+        self.groups = groups
         self.known: Counter[str] = Counter()  # events with a client, by step of the funnel
         self.engine = engine
         self.source = f"read_parquet({path_list([landed.path])})"
@@ -180,10 +182,7 @@ class _Measuring:
 
     def measure(self) -> Traffic:
         """All counts."""
-        groups = self.engine.rows(
-            "select event_date, event_hour, faults, step, count(*), min(event_ms), max(event_ms), "
-            f"count(referrer), count(payload) from {self.source} where {self.sound} group by all"
-        )
+        groups = self.groups
         self.rows = sum(row[4] for row in groups)
         if not self.rows:
             return Traffic(zone=self.shop.timezone)

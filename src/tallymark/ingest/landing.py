@@ -27,7 +27,6 @@ from tallymark.ingest.unpack import Broken, unpack
 
 __all__ = ["Landed", "delivery_base", "land"]
 
-_CHUNK = 1 << 18  # what stays in a processor's cache is scanned twice as fast
 # A dictionary for hosts, agents and names; giving up early on texts that are all different.
 _OPTIONS = (
     "format parquet, compression snappy, write_bloom_filter false, dictionary_size_limit 4000"
