@@ -17,7 +17,7 @@ import pytest
 import zstandard
 
 from tallymark.config import Config, Engine, Severity
-from tallymark.engine.warehouse import file_digest
+from tallymark.engine.digest import file_digest
 from tallymark.errors import InputError
 from tallymark.ingest import unpack
 from tallymark.ingest.careful import rewrite

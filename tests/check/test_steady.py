@@ -11,7 +11,7 @@ import pytest
 
 from tallymark.check.facts import measure
 from tallymark.check.steady import TRIES, Changed, Witness
-from tallymark.engine.warehouse import file_digest
+from tallymark.engine.digest import file_digest
 from tallymark.results import Severity, Verdict
 from tests.check.judging import Shop
 from tests.ingest.making import as_csv, event

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tallymark.check.columns import Mapping_
 from tallymark.check.hourly import moment
 from tallymark.check.orders import OrderFacts, chance_collisions, measure_orders
-from tallymark.check.traffic import Close, close_events
+from tallymark.check.repeats import Close, close_events, repeated_rows
 from tallymark.contract import Contract, Payload
-from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.landing import Landed
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Facts", "OrderFacts", "chance_collisions", "measure"]
 
 _FAULTS, _ROWS, _FIRST, _LAST = 2, 4, 5, 6  # places in a group of rows
-_FEW = 1000  # milliseconds with more than one event, to be spelled out in a query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +54,26 @@ def measure(
     engine: DuckEngine, delivery: Delivery, columns: Mapping_, landed: Landed, contract: Contract
 ) -> Facts:
     """Measure a landed delivery: one aggregate over its rows, one over its purchases."""
-    source = f"read_parquet({path_list([landed.path])})"
+    source, light = landed.source, landed.light
     sound = f"faults & {REJECTED.value} = 0"
+    filled = (
+        "count(case when has_referrer then 1 end), count(case when has_payload then 1 end)"
+        if light
+        else "count(referrer), count(payload)"
+    )
     groups = engine.rows(
         "select event_date, event_hour, faults, step, count(*), min(event_ms), max(event_ms), "
-        f"count(referrer), count(payload) from {source} group by all"
+        f"{filled} from {source} group by all"
     )
     good = [row for row in groups if not row[_FAULTS] & REJECTED]
     days: Counter[str] = Counter()
     for row in good:
         days[str(row[0])] += row[_ROWS]
-    close = close_events(engine, source, sound)
-    repeated, first_repeat = _repeated(engine, source, sound) if close.twins else (0, None)
+    close = close_events(engine, landed)
+    repeated, first_repeat = repeated_rows(engine, landed, close)
+    asked = "buyer, event_ms, purchase" if light else "client_id, event_ms, payload"
     purchases = engine.rows(
-        f"select client_id, event_ms, payload from {source} "
+        f"select {asked} from {source} "
         f"where step = 'purchase' and {sound} order by event_ms, line_number"
     )
     faults = {fault: sum(row[_ROWS] for row in groups if row[_FAULTS] & fault) for fault in Fault}
@@ -102,27 +106,3 @@ def _firsts(groups: Sequence[tuple[Any, ...]]) -> dict[Fault, str]:
         if times:
             found[fault] = moment(min(times))
     return found
-
-
-def _repeated(engine: DuckEngine, source: str, sound: str) -> tuple[int, int | None]:
-    """How many rows repeat another one exactly, and when first.
-
-    Only rows of one millisecond are compared.
-    """
-    twins = engine.rows(
-        f"select distinct event_ms from (select event_ms from {source} where {sound} "
-        "group by event_ms, client_id having count(*) > 1)"
-    )
-    if not twins:
-        return 0, None
-    # A short list of numbers lets the reader leave out all other rows before it unpacks them.
-    few = ", ".join(str(int(row[0])) for row in twins) if len(twins) <= _FEW else ""
-    there = few or "select unnest(cast(? as bigint[]))"
-    found = engine.rows(
-        "select cast(coalesce(sum(n - 1), 0) as bigint), min(event_ms) from ("
-        f"select event_ms, count(*) as n from {source} "
-        f"where {sound} and event_ms in ({there}) group by event_ms, client_id, page_url, "
-        "referrer, event_name, payload, user_agent having count(*) > 1)",
-        [] if few else [[row[0] for row in twins]],
-    )
-    return int(found[0][0]), found[0][1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import time
@@ -21,7 +22,7 @@ from tallymark.check.memory import arrived, recalled, remembered
 from tallymark.check.plugins import versions
 from tallymark.check.predicates import compile_rules
 from tallymark.check.quarantine import Quarantine, Refusal, hopeless
-from tallymark.check.rules import Hit, finding, judge
+from tallymark.check.rules import Hit, built_in, finding, judge
 from tallymark.check.samples import looker
 from tallymark.check.score import score_of
 from tallymark.check.settle import NOTHING, Settlement, Settlements
@@ -37,12 +38,14 @@ from tallymark.check.verdicts import (
 )
 from tallymark.config import CheckRule, CheckRules, Config, Severity, fingerprint
 from tallymark.contract import Contract
+from tallymark.engine.digest import file_digest, new_digest
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.engine.warehouse import Warehouse, file_digest
+from tallymark.engine.warehouse import Warehouse
 from tallymark.errors import InputError
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.header import Broken, Head, read_head
-from tallymark.ingest.landing import Landed, land
+from tallymark.ingest.landing import Landed, land, may_be_fast
+from tallymark.ingest.scan import Text, scan
 from tallymark.results import (
     Finding,
     Layer,
@@ -50,6 +53,11 @@ from tallymark.results import (
 )
 
 __all__ = ["Gate"]
+
+
+class _RowsWanted(Exception):  # noqa: N818 -- it has a delivery landed whole, it is no error
+    """More than counts is to be told of a delivery's rows."""
+
 
 LANDING_VERSION = "4"  # raised whenever the same bytes would land differently
 Entry = dict[str, Any]
@@ -106,6 +114,9 @@ class Gate:
         known = {entry["delivery"]: entry for entry in self._known()}
         before = dict(known)
         judged = 0
+        if _as_many_as(threads, [one for one in deliveries if one.key not in known]):
+            # One thread to a delivery: those of one query wait for each other now and then.
+            self.engine.execute("set global threads = 1")
         with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
             limit = self.config.engine.unpacked_bytes
             work = [
@@ -125,6 +136,7 @@ class Gate:
                         self.warehouse.record(entry)
                 if progress is not None:
                     progress(entry)
+        self.engine.execute(f"set global threads = {max(1, threads)}")
         self.quarantine.tidy()
         entries = sorted(known.values(), key=lambda one: (one["date"] or "", one["delivery"]))
         return recalled(entries, self._keys), judged
@@ -158,7 +170,16 @@ class Gate:
             seen = None if sound else self._from_head(delivery, first, witness)
             if isinstance(seen, dict):
                 return seen, True
-            version = first.text if first.whole else file_digest(delivery.path)
+            text = None
+            if first.whole:
+                version = first.text
+            elif seen is not None and known is None and may_be_fast(delivery, seen[0]):
+                # What nobody has seen before is read whole: both are told in one reading.
+                digest = new_digest()
+                text = scan(delivery.path, seen[0], digest.update)
+                version = digest.hexdigest()
+            else:
+                version = file_digest(delivery.path)
             witness.version = version
         except OSError as error:
             raise _unreadable(delivery, error) from error
@@ -169,7 +190,7 @@ class Gate:
             seen = seen or self._from_head(delivery, first, witness)
             if isinstance(seen, dict):
                 return seen, True
-            return as_kept(self._judge(engine, delivery, version, witness, *seen)), True
+            return as_kept(self._judge(engine, delivery, version, witness, *seen, text)), True
         except (duckdb.Error, Broken):
             witness.sure()  # if the file shrank under its reader, that is the reason
             raise
@@ -264,22 +285,56 @@ class Gate:
         witness: Witness,
         head: Head,
         columns: Mapping_,
+        text: Text | None,
     ) -> Entry:
         base = self._base(delivery, version)
         decided = self._decided(delivery.key, version)
-        try:
-            landed = land(
+        asked = self.compiled.asked(columns.delivered, decided.released)
+        # Where nobody keeps the rows, counting them is enough, unless there is more to be asked.
+        light = (
+            self.warehouse is None
+            and not asked.extras
+            and not asked.rejecting
+            and decided == NOTHING
+            and all(built_in(rule.check) for rule in self.rules.rules)
+        )
+
+        def landed(*, light: bool) -> Landed:
+            return land(
                 engine, delivery, head, mapping=columns.roles, contract=self.contract,
-                timezone=self.config.shop.timezone, scratch=self.scratch,
-                asked=self.compiled.asked(columns.delivered, decided.released),
+                timezone=self.config.shop.timezone, scratch=self.scratch, text=text,
+                asked=dataclasses.replace(asked, light=light),
             )  # fmt: skip
+
+        try:
+            if light:
+                with contextlib.suppress(duckdb.BinderException, _RowsWanted):
+                    counted = landed(light=True)
+                    return self._measured(engine, delivery, base, head, columns, counted, witness)
+            whole = landed(light=False)
         except Broken as broken:
             return self._refused(delivery, base, broken, witness)
+        return self._measured(engine, delivery, base, head, columns, whole, witness)
+
+    def _measured(
+        self,
+        engine: DuckEngine,
+        delivery: Delivery,
+        base: Entry,
+        head: Head,
+        columns: Mapping_,
+        landed: Landed,
+        witness: Witness,
+    ) -> Entry:
+        """Count, judge and conclude."""
+        decided = self._decided(delivery.key, base["version"])
         landed, pardons = decided.pardoned(engine, landed)
+        facts = measure(engine, delivery, columns, landed, self.contract)
+        if landed.light and facts.accepted < facts.rows:
+            raise _RowsWanted
         facts = with_values(
-            engine, measure(engine, delivery, columns, landed, self.contract), landed,
-            self.compiled, self.rules, self.contract, self.config.shop,
-        )  # fmt: skip
+            engine, facts, landed, self.compiled, self.rules, self.contract, self.config.shop
+        )
         facts = dataclasses.replace(facts, cut=head.cut)
         memory = remembered(
             engine, base, head, columns, landed, facts, self.contract, self.config.shop, self._keys
@@ -378,6 +433,12 @@ class Gate:
             "careful": landed.careful,
             "findings": [as_dict(one) for one in found],
         }
+
+
+def _as_many_as(threads: int, deliveries: Sequence[Delivery]) -> bool:
+    """Whether deliveries keep so many threads busy until the end, a thread to each."""
+    sizes = [one.path.stat().st_size for one in deliveries if one.path.is_file()]
+    return len(sizes) > threads and max(sizes) * threads <= sum(sizes)
 
 
 def _refuse_repeated(columns: Mapping_) -> None:

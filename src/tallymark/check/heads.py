@@ -6,13 +6,13 @@ on nothing else, so hashing ten gigabytes would only make it late. See decision 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from tallymark.check.columns import Mapping_
 from tallymark.check.facts import Facts, OrderFacts
 from tallymark.config import CheckRules
+from tallymark.engine.digest import new_digest
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.landing_sql import Fault
 from tallymark.ingest.unpack import HEAD_RAW
@@ -39,7 +39,7 @@ def head_version(path: Path) -> HeadVersion:
     Raises:
         OSError: It cannot be read.
     """
-    digest = hashlib.sha256()
+    digest = new_digest()
     with path.open("rb") as stream:
         digest.update(stream.read(HEAD_RAW))
         size = path.stat().st_size

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from tallymark.check.rowfile import RowFile, read_records
-from tallymark.engine.base import literal, path_list
+from tallymark.engine.base import literal
+from tallymark.engine.digest import file_digest
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.engine.warehouse import file_digest, write_atomically
+from tallymark.engine.warehouse import write_atomically
 from tallymark.ingest.careful import originals
 from tallymark.ingest.deliveries import ENDINGS, Delivery
 from tallymark.ingest.extra import Asked
@@ -396,7 +397,7 @@ class Quarantine:
         self, engine: DuckEngine, delivery: Delivery, head: Head, landed: Landed
     ) -> Iterator[Row]:
         """Landed rows that carry a fault, with their bytes as they were delivered."""
-        source = f"read_parquet({path_list([landed.path])})"
+        source = landed.source
         faults = dict(
             engine.rows(
                 f"select line_number, faults from {source} where faults & {REJECTED.value} > 0 "
@@ -476,5 +477,6 @@ def _holds(path: Path, expected: str) -> bool:
     if not path.is_file():
         return False
     if path.suffix == ".csv":
-        return file_digest(path) == expected
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == expected
     return path.read_text(encoding="utf-8") == expected

@@ -24,8 +24,8 @@ from tallymark.errors import ConfigError
 from tallymark.ingest.landing_sql import Fault
 from tallymark.results import Finding, Layer
 
-__all__ = ["CHECKS", "FILE_CHECKS", "HISTORY_CHECKS", "Hit", "finding", "judge", "refuse_unknown",
-           "since"]  # fmt: skip
+__all__ = ["CHECKS", "FILE_CHECKS", "HISTORY_CHECKS", "Hit", "built_in", "finding", "judge",
+           "refuse_unknown", "since"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,11 @@ def _check(function: Check) -> Check:
     return function
 
 
+def built_in(check: str) -> bool:
+    """Whether a check is Tallymark's own; any other is a plug-in's."""
+    return any(check in some for some in (CHECKS, FILE_CHECKS, HISTORY_CHECKS, VALUE_CHECKS))
+
+
 def refuse_unknown(rules: CheckRules, where: str, contract: Contract | None = None) -> None:
     """Refuse a rule whose check does not exist, or that asks what its check does not do.
 
@@ -81,7 +86,7 @@ def refuse_unknown(rules: CheckRules, where: str, contract: Contract | None = No
         ConfigError: With the nearest known name, or what to leave out.
     """
     own = [*CHECKS, *FILE_CHECKS, *HISTORY_CHECKS, *VALUE_CHECKS]
-    known = own if all(rule.check in own for rule in rules.rules) else [*own, *plugin_names()]
+    known = own if all(built_in(one.check) for one in rules.rules) else [*own, *plugin_names()]
     promised = contract or load_contract(None)
     for number, rule in enumerate(rules.rules):
         if rule.check not in known:

@@ -17,7 +17,6 @@ import duckdb
 
 from tallymark.check.hourly import moment
 from tallymark.contract import Payload
-from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.landing import Landed
 from tallymark.ingest.payloads import parse_order
@@ -168,7 +167,8 @@ def looker(
     """A function from a condition on landed rows to the first rows that meet it, masked.
 
     Two queries: the first finds line numbers and reads no more columns than the condition names;
-    the second reads those lines. A condition that only a built table can answer gives no rows.
+    the second reads those lines. A condition that only a built table can answer gives no rows;
+    what only a whole landed file can answer does not bind.
     :data:`BROKEN` gives the first lines that are no rows; their bytes stay in quarantine.
 
     Args:
@@ -176,7 +176,7 @@ def looker(
         names: The keys of a purchase's payload.
         columns: For each role of the contract, the delivered column that plays it, or None.
     """
-    source = f"read_parquet({path_list([landed.path])})"
+    source = landed.source
 
     def look(condition: str) -> Sequence[Row]:
         if condition == BROKEN:
@@ -185,6 +185,8 @@ def looker(
         try:
             found = engine.rows(f"select line_number from {source} where {condition} limit {SHOWN}")
         except duckdb.BinderException:
+            if landed.light:
+                raise
             return ()
         lines = sorted({int(row[0]) for row in found})
         if not lines:

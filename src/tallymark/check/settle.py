@@ -17,7 +17,6 @@ from typing import Any
 from tallymark.check.quarantine import ROW_FAULTS
 from tallymark.config import CheckRule, Severity
 from tallymark.decisions import Decision, read
-from tallymark.engine.base import path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.errors import ConfigError
 from tallymark.ingest.landing import Landed
@@ -117,7 +116,7 @@ class Settlement:
             fault = ROW_FAULTS.get(rule)
             if fault is None:
                 continue
-            source = f"read_parquet({path_list([landed.path])})"
+            source = landed.source
             inside = " or ".join(f"line_number between {low} and {high}" for low, high in lines)
             wanted = f"(faults & {fault.value} > 0 and ({inside}))"
             rows = int(engine.rows(f"select count(*) from {source} where {wanted}")[0][0])

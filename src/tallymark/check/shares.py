@@ -15,8 +15,8 @@ from typing import Any
 
 from tallymark.check.hourly import unpacked as numbers
 from tallymark.check.past import CHANCE, Counts, Day, Entry, Habit, Told, Window, clock, onset
+from tallymark.check.repeats import DOUBLE_MS
 from tallymark.check.rules import Hit
-from tallymark.check.traffic import DOUBLE_MS
 from tallymark.config import CheckRule, Severity
 from tallymark.contract import Contract
 from tallymark.engine.base import literal

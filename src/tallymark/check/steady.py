@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tallymark.engine.warehouse import file_digest
+from tallymark.engine.digest import file_digest
 
 __all__ = ["TRIES", "Changed", "Witness"]
 

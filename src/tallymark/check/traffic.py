@@ -13,19 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallymark.check.hourly import packed
+from tallymark.check.repeats import DOUBLE_MS, Close
 from tallymark.classify.agents import Agent, classify_agents
 from tallymark.classify.hosts import HostIndex, internal_host
 from tallymark.config import Shop
 from tallymark.contract import Contract, InternalMarks
-from tallymark.engine.base import literal, path_list
+from tallymark.engine.base import literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.landing import Landed
-from tallymark.ingest.landing_sql import REJECTED, Fault
+from tallymark.ingest.landing_sql import CLIENT_KEY, REJECTED, Fault
 
-__all__ = ["DOUBLE_MS", "Close", "Traffic", "close_events", "measure_traffic"]
+__all__ = ["Traffic", "measure_traffic"]
 
-DOUBLE_MS = 2000
-"""The same client, event and page again within so many milliseconds is one event fired twice."""
 HOURS = 24
 _DAY_SHARE = 0.01  # of the rows; a day with fewer has stray late events, and is not followed
 _MOST_DAYS = 62
@@ -96,39 +95,6 @@ class Traffic:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Close:
-    """Events of one client and name in one slot of time.
-
-    Attributes:
-        doubles: By step of the funnel: how many follow another; about as many as fired twice.
-        twins: Whether two may have the very same time.
-    """
-
-    doubles: Mapping[str, int] = field(default_factory=dict)
-    twins: bool = False
-
-
-def close_events(engine: DuckEngine, source: str, sound: str) -> Close:
-    """Find what may be fired twice or written twice: one grouping instead of a sort.
-
-    Args:
-        source: The landed file, as SQL.
-        sound: The condition of an accepted row, as SQL.
-    """
-    found = engine.rows(
-        "select step, anonymous, cast(sum(n - 1) as bigint), "
-        "count(case when n > 2 or first_ms = last_ms then 1 end) from ("
-        "select step, client_id is null as anonymous, count(*) as n, min(event_ms) as first_ms, "
-        f"max(event_ms) as last_ms from {source} where {sound} group by step, client_id is null, "
-        f"hash(client_id, event_name), event_ms // {DOUBLE_MS} having count(*) > 1) group by all"
-    )
-    return Close(
-        doubles={row[0]: row[2] for row in found if not row[1]},
-        twins=any(row[3] for row in found),
-    )
-
-
 def measure_traffic(
     engine: DuckEngine,
     landed: Landed,
@@ -169,7 +135,8 @@ class _Measuring:
         self.groups = groups
         self.known: Counter[str] = Counter()  # events with a client, by step of the funnel
         self.engine = engine
-        self.source = f"read_parquet({path_list([landed.path])})"
+        self.source = landed.source
+        self.light = landed.light
         self.sound = f"faults & {REJECTED.value} = 0"
         self.roles = {role for role, column in roles.items() if column is not None}
         self.contract = contract
@@ -280,13 +247,14 @@ class _Measuring:
         for name in ("bot", "internal") if "user_agent" in self.roles else ("internal",):
             self._note(name, None, 0, self.rows)
         if told:
-            known = "client_id is not null" if "client_id" in self.roles else "true"
+            known = f"faults & {Fault.CLIENT.value} = 0" if "client_id" in self.roles else "true"
+            here = f"{known} and {'has_referrer' if self.light else 'referrer is not null'}"
             counts = ", ".join(
                 f"count(case when {told.get(name) or 'false'} then 1 end)" for name in conditions
             )
             for row in self.engine.rows(
                 f"select event_date, event_hour, {counts}, count(case when {known} then 1 end), "
-                f"count(case when {known} then referrer end) from {self.source} where {self.sound} "
+                f"count(case when {here} then 1 end) from {self.source} where {self.sound} "
                 f"and ({' or '.join(told.values())}) group by all"
             ):
                 self._apart(row)
@@ -362,22 +330,24 @@ class _Measuring:
         """The clients with most events in one hour; found among some rows, counted in all."""
         step = _EVERY if self.rows > _CLIENTS_READ else 1
         some = f" and line_number % {step} = 0" if step > 1 else ""
+        key = "client_key" if self.light else CLIENT_KEY
         asked = self.engine.rows(
-            f"select client_id, count(*) as n from {self.source} where {self.sound} "
-            f"and client_id is not null{some} group by client_id having count(*) >= "
-            f"{_BUSY // (2 * step) if step > 1 else _BUSY} order by n desc, client_id "
+            f"select {key} as client, count(*) as n from {self.source} where {self.sound} "
+            f"and faults & {Fault.CLIENT.value} = 0{some} group by client having count(*) >= "
+            f"{_BUSY // (2 * step) if step > 1 else _BUSY} order by n desc, client "
             f"limit {_CLIENTS}"
         )
         if not asked:
             return []
         counted = self.engine.rows(
-            f"select client_id, event_date, event_hour, count(*) from {self.source} "
-            f"where {self.sound} and client_id in (select unnest(cast(? as varchar[]))) "
+            f"select {key} as client, event_date, event_hour, count(*) from {self.source} "
+            f"where {self.sound} and faults & {Fault.CLIENT.value} = 0 "
+            f"and {key} in (select unnest(cast(? as bigint[]))) "
             "group by all",
             [[row[0] for row in asked]],
         )
-        peaks: dict[str, tuple[int, int]] = {}
-        totals: Counter[str] = Counter()
+        peaks: dict[int, tuple[int, int]] = {}
+        totals: Counter[int] = Counter()
         for client, day, hour, count in counted:
             totals[client] += count
             at = self.places.get((str(day), int(hour)))

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tallymark.check.facts import Facts
 from tallymark.check.fields import TIME
-from tallymark.check.parameters import VALUE_CHECKS, above, limit_of
+from tallymark.check.parameters import above, limit_of
 from tallymark.check.payload_schema import misfits
 from tallymark.check.plugins import PluginError, Rows, called, load_plugin, plugin_names
 from tallymark.check.predicates import Compiled, Key, Predicate, event_names
-from tallymark.check.rules import CHECKS, FILE_CHECKS, HISTORY_CHECKS, Hit
+from tallymark.check.rules import Hit, built_in
 from tallymark.classify.hosts import (
     HostIndex,
     internal_host,
@@ -22,7 +22,7 @@ from tallymark.classify.hosts import (
 )
 from tallymark.config import CheckRule, CheckRules, Severity, Shop
 from tallymark.contract import Contract
-from tallymark.engine.base import literal, path_list
+from tallymark.engine.base import literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.landing import Landed
 from tallymark.ingest.landing_sql import Fault
@@ -75,7 +75,7 @@ class _Measuring:
         self.compiled = compiled
         self.contract = contract
         self.shop = shop
-        self.source = f"read_parquet({path_list([landed.path])})"
+        self.source = landed.source
 
     def hits(self, rules: CheckRules) -> Mapping[str, Sequence[Hit]]:
         """What each rule finds, by its id."""
@@ -215,7 +215,7 @@ class _Measuring:
             yield from self._strange_hosts(rule)
         elif rule.check == "payload_schema":
             yield from self._unfit(rule)
-        elif rule.check not in {*VALUE_CHECKS, *CHECKS, *FILE_CHECKS, *HISTORY_CHECKS}:
+        elif not built_in(rule.check):
             yield from self._plugged(rule)
 
     def _zones(self, rule: CheckRule) -> Iterator[Hit]:

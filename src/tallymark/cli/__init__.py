@@ -75,6 +75,8 @@ def main() -> None:
     """Run the command line. An error is one or two lines and exit code 2, never a traceback."""
     # A run is short and makes few cycles; looking for them all the time costs 3 % of it.
     gc.set_threshold(200_000, 20, 20)
+    # Nothing here multiplies large matrices: the threads of linear algebra would only wait, busily.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

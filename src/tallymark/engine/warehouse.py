@@ -22,10 +22,11 @@ from typing import Any
 import duckdb
 
 from tallymark.engine.base import identifier, literal, path_list
+from tallymark.engine.digest import file_digest
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.errors import WarehouseBusyError, WarehouseError
 
-__all__ = ["CATALOG", "EXPORTED", "Publication", "Warehouse", "file_digest", "write_atomically"]
+__all__ = ["CATALOG", "EXPORTED", "Publication", "Warehouse", "write_atomically"]
 
 CATALOG = "tallymark.duckdb"
 FORMAT = "1"
@@ -33,12 +34,6 @@ EXPORTED = ("fct_sessions", "fct_orders", "fct_attribution")
 # Stands for the folder in the text of a view; no path holds it: Unicode gives it no meaning.
 _HERE = "\ufdd0"
 _STORAGE = "v1.4.0"  # the newest file format that tools built on DuckDB 1.x can open
-
-
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_atomically(path: Path, text: str | bytes) -> None:

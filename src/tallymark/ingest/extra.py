@@ -31,10 +31,12 @@ class Asked:
         extras: Landed columns beyond the usual ones, and the delivered column that each holds;
             None where it was not delivered.
         rejecting: Tests for rows to keep out, in the order of the rules.
+        light: Whether to land only what counting needs; a damaged file is landed whole.
     """
 
     extras: Mapping[str, str | None] = field(default_factory=dict)
     rejecting: Sequence[Rejecting] = ()
+    light: bool = False
 
     @property
     def reject(self) -> str | None:

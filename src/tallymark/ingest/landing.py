@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from tallymark.contract import Contract
-from tallymark.engine.base import identifier, literal
+from tallymark.engine.base import identifier, literal, path_list
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.careful import MAX_LINE_BYTES, BadLine, rewrite
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.extra import NOTHING, Asked
 from tallymark.ingest.header import Head
 from tallymark.ingest.landing_sql import landing_sql, usual_hosts
-from tallymark.ingest.scan import scan
+from tallymark.ingest.scan import Text, scan
 from tallymark.ingest.unpack import Broken, unpack
 
-__all__ = ["Landed", "delivery_base", "land"]
+__all__ = ["Landed", "delivery_base", "land", "may_be_fast"]
 
 # A dictionary for hosts, agents and names; giving up early on texts that are all different.
 _OPTIONS = (
@@ -33,7 +33,8 @@ _OPTIONS = (
 )
 _QUOTING = (
     "quote = '\"', escape = '\"', strict_mode = true, auto_detect = false, "
-    f"max_line_size = {MAX_LINE_BYTES}"
+    # A buffer holds one longest line: filling larger ones, fresh memory, costs more than reading.
+    f"max_line_size = {MAX_LINE_BYTES}, buffer_size = {MAX_LINE_BYTES}"
 )
 _SHOWN = 120
 
@@ -48,6 +49,8 @@ class Landed:
         bad_lines: (line number, reason, original bytes as text) of rows that are no rows.
         careful: Whether the careful reader was needed, and why.
         asked: What the rules asked of landing.
+        light: Whether it holds what counting needs and no more: hashes instead of client ids and
+            pages, payloads of purchases alone. A query for what is not there does not bind.
     """
 
     path: Path
@@ -55,11 +58,22 @@ class Landed:
     bad_lines: Sequence[BadLine] = ()
     careful: str | None = None
     asked: Asked = NOTHING
+    light: bool = False
+
+    @property
+    def source(self) -> str:
+        """The rows, as SQL."""
+        return f"read_parquet({path_list([self.path])})"
 
 
 def delivery_base(key: str) -> int:
     """The number from which a delivery's event ids count; from its key alone, below 2^62."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 2
+
+
+def may_be_fast(delivery: Delivery, head: Head) -> bool:
+    """Whether a delivery's own bytes are what the fast path reads, as far as its head tells."""
+    return delivery.format != "parquet" and delivery.compression is None and head.doubt is None
 
 
 def land(
@@ -72,6 +86,7 @@ def land(
     timezone: str,
     scratch: Path,
     asked: Asked = NOTHING,
+    text: Text | None = None,
 ) -> Landed:
     """Read a delivery into one Parquet file in ``scratch``.
 
@@ -82,6 +97,7 @@ def land(
     Args:
         mapping: For each role of the contract, the delivered column that plays it, or None.
         asked: Further columns to land and tests for rows to keep out.
+        text: What the bytes prove, if they were read before.
 
     Raises:
         Broken: The file cannot be decompressed or read as what it says it is.
@@ -97,7 +113,7 @@ def land(
         if delivery.compression is not None:
             unpack(delivery, raw)
             path = raw
-        found = reading.fast(path)
+        found = reading.fast(path, text)
         return found if isinstance(found, Landed) else reading.careful(path, clean, found)
     finally:
         raw.unlink(missing_ok=True)
@@ -119,6 +135,7 @@ class _Reading:
         asked: Asked,
     ) -> None:
         self.asked = asked
+        self.light = asked.light
         self.engine = engine
         self.delivery = delivery
         self.head = head
@@ -137,16 +154,16 @@ class _Reading:
             rows = self._write(source, self.delivery.path, "row_number() over ()", values)
         except duckdb.Error as error:
             raise _unreadable(error) from error
-        return Landed(path=self.target, rows=rows, asked=self.asked)
+        return Landed(path=self.target, rows=rows, asked=self.asked, light=self.light)
 
     def _nested(self, name: str) -> str:
         return f"to_json({identifier(name)})" if name in self.head.nested else identifier(name)
 
-    def fast(self, path: Path) -> Landed | str:
+    def fast(self, path: Path, text: Text | None = None) -> Landed | str:
         """Rows that are proved, or why there is doubt."""
         if self.head.doubt is not None:
             return self.head.doubt
-        text = scan(path, self.head)
+        text = text or scan(path, self.head)
         doubt = text.doubt(self.head, self.delivery.format)
         if doubt is not None:
             return doubt
@@ -162,10 +179,11 @@ class _Reading:
                 return "a row has a cell too many"
         except duckdb.Error as error:
             return str(error).splitlines()[0][:_SHOWN]
-        return Landed(path=self.target, rows=rows, asked=self.asked)
+        return Landed(path=self.target, rows=rows, asked=self.asked, light=self.light)
 
     def careful(self, path: Path, clean: Path, doubt: str) -> Landed:
         """Sound rows apart from damaged lines."""
+        self.light = False
         bad = rewrite(path, self.delivery.format, self.head, clean)
         # DuckDB would take a carriage return in the first value for the end of all lines.
         kinds = ["BIGINT", *("VARCHAR" for _ in self.head.columns)]
@@ -183,14 +201,15 @@ class _Reading:
     def _write(self, source: str, path: Path, line: str, values: Mapping[str, str]) -> int:
         sql = landing_sql(
             self.delivery, values, self.contract, self.timezone, source=source, line=line,
-            asked=self.asked,
+            asked=replace(self.asked, light=self.light),
             hosts=usual_hosts(self.head.sample.get(self.mapping.get("page_url") or "", ())),
         )  # fmt: skip
         given: dict[str, object] = {
             "path": path.as_posix(),
-            "delivery": self.delivery.key,
-            "base": delivery_base(self.delivery.key),
         }
+        if not self.light:
+            given["delivery"] = self.delivery.key
+            given["base"] = delivery_base(self.delivery.key)
         if self.delivery.date is not None:
             given["date"] = str(self.delivery.date)
         return self.engine.write(sql, self.target, _OPTIONS, given)

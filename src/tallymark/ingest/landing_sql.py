@@ -22,6 +22,7 @@ from tallymark.ingest.payloads import MAX_BYTES, MAX_DEPTH
 
 __all__ = [
     "BARE_URL",
+    "CLIENT_KEY",
     "REJECTED",
     "UTM",
     "Fault",
@@ -60,7 +61,7 @@ QUERY = (
 _BEFORE = "string_split(page_url, '?')[1]"
 # What events are grouped by: a number is sorted in two thirds of the time that the text takes.
 # docs/decisions/0012 says why its 63 bits are enough.
-_CLIENT_KEY = "cast(hash(client_id) >> 1 as bigint)"
+CLIENT_KEY = "cast(hash(client_id) >> 1 as bigint)"
 BARE_URL = (
     f"(case when contains(page_url, '#') then string_split({_BEFORE}, '#')[1] else {_BEFORE} end)"
 )
@@ -203,7 +204,7 @@ def landed_view(paths: Sequence[Path], dates: Mapping[str, str]) -> str:
         dated = f"coalesce(delivery_date, {_case(cases)})"
     kept = [name for name in COLUMNS if name not in {"delivery_date", "id_base"}]
     return (
-        f"select id_base + line_number as event_id, {_CLIENT_KEY} as client_key, "
+        f"select id_base + line_number as event_id, {CLIENT_KEY} as client_key, "
         f"{dated} as delivery_date, {', '.join(kept)}, "
         f"make_timestamp_ms(event_ms) as event_time, faults & {REJECTED.value} as rejected "
         f"from {source}"
@@ -306,7 +307,8 @@ def landing_sql(
         if timezone == "UTC"
         else f"((event_time at time zone 'UTC') at time zone {literal(timezone)})"
     )
-    return _TEMPLATE.format(
+    template = _READ + (_COUNTED if asked.light else _LANDED)
+    return template.format(
         source=source,
         line=line,
         delivered=", ".join(f"{_delivered(values, role)} as {role}" for role in texts),
@@ -323,11 +325,12 @@ def landing_sql(
         collected="true" if "referrer" in values else "false",
         first=_FIRST_MS,
         last=_LAST_MS,
+        client=CLIENT_KEY,
     )
 
 
 # The names of the CTEs tell the order: import, the row's own values, their parts, the flags.
-_TEMPLATE = """
+_READ = """
 with delivered as (
     select {line} as line_number, {delivered}, {payload} as payload, {stamp} as stamp{wanted}
     from {source}
@@ -351,17 +354,29 @@ dated as (
         {host} as page_host,
         epoch_ms(event_time) as event_ms,
         cast({local} as date) as event_date,
-        cast(hour({local}) as integer) as event_hour
+        cast(hour({local}) as integer) as event_hour,
+        {steps} as step
     from placed
 )
+"""
+_LANDED = """
 select
     cast($delivery as varchar) as delivery,
     {date} as delivery_date,
     cast($base as bigint) as id_base,
-    line_number, event_ms, event_date, event_hour, client_id, event_name,
-    {steps} as step,
+    line_number, event_ms, event_date, event_hour, client_id, event_name, step,
     page_url, page_host, referrer, user_agent, payload,
     {collected} as referrer_collected,
     cast({faults} as integer) as faults{extras}
+from dated
+"""
+_COUNTED = """
+select
+    line_number, event_ms, event_date, event_hour, event_name, step,
+    page_host, user_agent, referrer is not null as has_referrer, payload is not null as has_payload,
+    {client} as client_key, cast(hash(page_url, referrer, payload) >> 1 as bigint) as rest_key,
+    case when step = 'purchase' then client_id end as buyer,
+    case when step = 'purchase' then payload end as purchase,
+    cast({faults} as integer) as faults
 from dated
 """

@@ -154,6 +154,9 @@ def customer_of(text: str | None, names: Payload) -> str | None:
     return _customer(tree, names) if tree is not None else None
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, default=_canonical, ensure_ascii=False)
+
+
 @functools.lru_cache(maxsize=CACHED)
 def parse_order(text: str | None, names: Payload) -> Order:
     """Read one payload; whatever it holds, an :class:`Order` comes back."""
@@ -180,7 +183,7 @@ def parse_order(text: str | None, names: Payload) -> Order:
         currency=_text(tree.get(names.currency)),
         customer=_customer(tree, names),
         items=items,
-        content=_digest(json.dumps(tree, sort_keys=True, default=_canonical, ensure_ascii=False)),
+        content=_digest(_ENCODER.encode(tree)),
         valid=True,
         fields={},
         amounts=_amounts(tree, names),

@@ -8,6 +8,7 @@ counts here and the rows that it read must agree, or there is doubt.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +65,14 @@ class Text:
         return None
 
 
-def scan(path: Path, head: Head) -> Text:
-    """Count over the bytes of an unpacked file."""
+def scan(path: Path, head: Head, beside: Callable[[bytes], object] | None = None) -> Text:
+    """Count over the bytes of an unpacked file.
+
+    Args:
+        path: The file.
+        head: What its first kilobytes told.
+        beside: Called with all bytes in their order, so that they are read but once.
+    """
     newline, delimiter = ord(head.newline[-1]), ord(head.delimiter)
     before = len(head.newline)  # how far before its last byte the end of a row begins
     keep = before + len(head.columns) + len(_BOM)  # of a chunk, for what reaches over its end
@@ -75,7 +82,11 @@ def scan(path: Path, head: Head) -> Text:
     with path.open("rb") as stream:
         start = stream.read(len(_BOM))
         stream.seek(len(_BOM) if start == _BOM else 0)
+        if start == _BOM and beside is not None:
+            beside(start)
         while chunk := stream.read(_CHUNK):
+            if beside is not None:
+                beside(chunk)
             joined = tail + chunk
             # A search for one byte is ten times as fast as one for several.
             nul = nul or b"\0" in chunk

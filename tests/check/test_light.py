@@ -1,0 +1,89 @@
+"""Judging without keeping rows: less is landed, and nothing else is different."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallymark.check import gate as gates
+from tallymark.check.gate import Gate
+from tallymark.check.quarantine import Quarantine
+from tallymark.config import Config
+from tallymark.demo.shop import make_shop
+from tallymark.engine.duckdb import DuckEngine
+from tallymark.engine.warehouse import Warehouse
+from tallymark.ingest.deliveries import find_deliveries
+from tallymark.ingest.landing import Landed
+from tests.check.judging import RULES
+from tests.ingest.making import CONTRACT, as_csv, deliver, event
+
+KEPT = {"file", "fingerprint"}  # what differs where the rows are kept
+
+
+def judged(raw: Path, out: Path, *, keep: bool) -> list[dict[str, Any]]:
+    """The entries of a folder, judged with or without a warehouse to keep the rows in."""
+    warehouse = Warehouse(out / "warehouse")
+    scratch = out / "scratch"
+    scratch.mkdir(parents=True)
+    engine = DuckEngine(threads=2)
+    try:
+        gate = Gate(
+            config=Config(), contract=CONTRACT, rules=RULES, engine=engine,
+            warehouse=warehouse if keep else None, quarantine=Quarantine(out / "quarantine"),
+            scratch=scratch, program="0",
+        )  # fmt: skip
+        entries, _ = gate.judge_all(find_deliveries(raw), threads=2)
+    finally:
+        engine.close()
+    return [{key: value for key, value in one.items() if key not in KEPT} for one in entries]
+
+
+@pytest.mark.parametrize(
+    "incidents",
+    [(), ("orders_redelivered@3", "double_fired@2"), ("ids_lost@3", "bot_wave@2")],
+)
+def test_counts_are_the_same(tmp_path: Path, incidents: tuple[str, ...]) -> None:
+    """Whether the rows are kept changes no verdict, no finding and nothing that is remembered."""
+    shop = tmp_path / "shop"
+    make_shop(shop, days=4, events_per_day=1500, seed=5, incidents=incidents)
+    raw = shop / "raw"
+    kept = judged(raw, tmp_path / "kept", keep=True)
+    assert kept == judged(raw, tmp_path / "counted", keep=False)
+    assert len(kept) == 4
+
+
+def test_rows_are_landed_whole_only_where_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sound delivery is counted alone; one with a row to keep out is landed whole after all."""
+    landed = []
+    before = gates.land
+
+    def watched(*given: Any, **named: Any) -> Landed:
+        found = before(*given, **named)
+        landed.append((found.path.exists(), found.light))
+        return found
+
+    monkeypatch.setattr(gates, "land", watched)
+    sound, broken = tmp_path / "sound", tmp_path / "broken"
+    deliver(sound, as_csv([event(), event(timestamp="2031-05-05T10:00:03.000Z")]))
+    judged(sound, tmp_path / "a", keep=False)
+    assert landed == [(True, True)]
+    deliver(broken, as_csv([event(), event(timestamp="never")]))
+    (entry,) = judged(broken, tmp_path / "b", keep=False)
+    assert landed[1:] == [(True, True), (True, False)]
+    assert entry["rows_quarantined"] == 1
+    assert list((tmp_path / "b" / "quarantine" / "rows").glob("*.csv"))
+
+
+def test_a_repeated_row_is_counted_without_its_text(tmp_path: Path) -> None:
+    """Rows that are the same in all are told from rows that differ in one value."""
+    first = event()
+    rows = [first, first, event(referrer="https://other.example/")]
+    rows.append(event(page_url="https://shop.example/other"))
+    deliver(tmp_path / "raw", as_csv(rows))
+    for keep in (True, False):
+        (entry,) = judged(tmp_path / "raw", tmp_path / str(keep), keep=keep)
+        assert entry["rows_repeated"] == 1
