@@ -10,7 +10,7 @@ import pytest
 from tallymark.check import gate as gates
 from tallymark.check.gate import Gate
 from tallymark.check.quarantine import Quarantine
-from tallymark.config import Config
+from tallymark.config import CheckRules, Config
 from tallymark.demo.shop import make_shop
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Warehouse
@@ -22,7 +22,7 @@ from tests.ingest.making import CONTRACT, as_csv, deliver, event
 KEPT = {"file", "fingerprint"}  # what differs where the rows are kept
 
 
-def judged(raw: Path, out: Path, *, keep: bool) -> list[dict[str, Any]]:
+def judged(raw: Path, out: Path, *, keep: bool, rules: CheckRules = RULES) -> list[dict[str, Any]]:
     """The entries of a folder, judged with or without a warehouse to keep the rows in."""
     warehouse = Warehouse(out / "warehouse")
     scratch = out / "scratch"
@@ -30,7 +30,7 @@ def judged(raw: Path, out: Path, *, keep: bool) -> list[dict[str, Any]]:
     engine = DuckEngine(threads=2)
     try:
         gate = Gate(
-            config=Config(), contract=CONTRACT, rules=RULES, engine=engine,
+            config=Config(), contract=CONTRACT, rules=rules, engine=engine,
             warehouse=warehouse if keep else None, quarantine=Quarantine(out / "quarantine"),
             scratch=scratch, program="0",
         )  # fmt: skip
@@ -54,26 +54,32 @@ def test_counts_are_the_same(tmp_path: Path, incidents: tuple[str, ...]) -> None
     assert len(kept) == 4
 
 
-def test_rows_are_landed_whole_only_where_they_are_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A sound delivery is counted alone; one with a row to keep out is landed whole after all."""
-    landed = []
+@pytest.fixture
+def landings(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each landing from now on, whether it was light."""
+    seen: list[bool] = []
     before = gates.land
 
     def watched(*given: Any, **named: Any) -> Landed:
         found = before(*given, **named)
-        landed.append((found.path.exists(), found.light))
+        seen.append(found.light)
         return found
 
     monkeypatch.setattr(gates, "land", watched)
+    return seen
+
+
+def test_rows_are_landed_whole_only_where_they_are_asked_for(
+    tmp_path: Path, landings: list[bool]
+) -> None:
+    """A sound delivery is counted alone; one with a row to keep out is landed whole after all."""
     sound, broken = tmp_path / "sound", tmp_path / "broken"
     deliver(sound, as_csv([event(), event(timestamp="2031-05-05T10:00:03.000Z")]))
     judged(sound, tmp_path / "a", keep=False)
-    assert landed == [(True, True)]
+    assert landings == [True]
     deliver(broken, as_csv([event(), event(timestamp="never")]))
     (entry,) = judged(broken, tmp_path / "b", keep=False)
-    assert landed[1:] == [(True, True), (True, False)]
+    assert landings[1:] == [True, False]
     assert entry["rows_quarantined"] == 1
     assert list((tmp_path / "b" / "quarantine" / "rows").glob("*.csv"))
 
@@ -87,3 +93,43 @@ def test_a_repeated_row_is_counted_without_its_text(tmp_path: Path) -> None:
     for keep in (True, False):
         (entry,) = judged(tmp_path / "raw", tmp_path / str(keep), keep=keep)
         assert entry["rows_repeated"] == 1
+
+
+OWN = CheckRules.model_validate(
+    {
+        "version": 1,
+        "rules": [
+            {"id": "there", "check": "nulls", "column": "client_id", "severity": "P2"},
+            {"id": "form", "check": "pattern", "column": "page_url", "pattern": "^https://",
+             "severity": "P2"},
+            {"id": "long", "check": "length", "column": "referrer", "min": 8, "max": 300,
+             "event": "page_view", "severity": "P2"},
+            {"id": "once", "check": "compound_key", "severity": "P2",
+             "columns": ["client_id", "timestamp", "page_url"]},
+        ],
+    }
+)  # fmt: skip
+
+
+def test_rules_about_values_are_counted_while_landing(tmp_path: Path, landings: list[bool]) -> None:
+    """Tests and keys of the shop's own need no text of a sound row."""
+    other = event(timestamp="2031-05-05T10:00:03.000Z", referrer="https://other.example/")
+    deliver(tmp_path / "raw", as_csv([event(), other]))
+    (entry,) = judged(tmp_path / "raw", tmp_path / "a", keep=False, rules=OWN)
+    assert landings == [True]
+    assert entry["findings"] == []
+
+
+@pytest.mark.parametrize(
+    "bad", [{"client_id": ""}, {"page_url": "/shop"}, {"referrer": "x://a.b"}, {}]
+)
+def test_rules_about_values_find_the_same(
+    tmp_path: Path, landings: list[bool], bad: dict[str, str]
+) -> None:
+    """A row that fails one of them, or repeats a key, is found and shown as if it were kept."""
+    other = event(timestamp="2031-05-05T10:00:03.000Z")
+    deliver(tmp_path / "raw", as_csv([event(), other, {**other, **bad}]))
+    counted = judged(tmp_path / "raw", tmp_path / "a", keep=False, rules=OWN)
+    assert landings == [True, False]
+    assert counted == judged(tmp_path / "raw", tmp_path / "b", keep=True, rules=OWN)
+    assert counted[0]["findings"]

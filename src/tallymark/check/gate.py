@@ -43,6 +43,7 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Warehouse
 from tallymark.errors import InputError
 from tallymark.ingest.deliveries import Delivery
+from tallymark.ingest.extra import Asked
 from tallymark.ingest.header import Broken, Head, read_head
 from tallymark.ingest.landing import Landed, land, may_be_fast
 from tallymark.ingest.scan import Text, scan
@@ -291,27 +292,24 @@ class Gate:
         decided = self._decided(delivery.key, version)
         asked = self.compiled.asked(columns.delivered, decided.released)
         # Where nobody keeps the rows, counting them is enough, unless there is more to be asked.
-        light = (
-            self.warehouse is None
-            and not asked.extras
-            and not asked.rejecting
-            and decided == NOTHING
-            and all(built_in(rule.check) for rule in self.rules.rules)
-        )
+        uncounted = any(not built_in(rule.check) for rule in self.rules.rules)
+        kept = self.warehouse is not None
+        lightly = None
+        if not (kept or uncounted or decided != NOTHING):
+            lightly = self.compiled.lightly(asked)
 
-        def landed(*, light: bool) -> Landed:
+        def landed(asked: Asked) -> Landed:
             return land(
                 engine, delivery, head, mapping=columns.roles, contract=self.contract,
-                timezone=self.config.shop.timezone, scratch=self.scratch, text=text,
-                asked=dataclasses.replace(asked, light=light),
+                timezone=self.config.shop.timezone, scratch=self.scratch, asked=asked, text=text,
             )  # fmt: skip
 
         try:
-            if light:
+            if lightly is not None:
                 with contextlib.suppress(duckdb.BinderException, _RowsWanted):
-                    counted = landed(light=True)
+                    counted = landed(lightly)
                     return self._measured(engine, delivery, base, head, columns, counted, witness)
-            whole = landed(light=False)
+            whole = landed(asked)
         except Broken as broken:
             return self._refused(delivery, base, broken, witness)
         return self._measured(engine, delivery, base, head, columns, whole, witness)

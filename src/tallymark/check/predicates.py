@@ -11,7 +11,7 @@ import contextlib
 import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tallymark.check.expressions import compile_expression, moment, refuse_pattern
 from tallymark.check.fields import Fields, Value, number
@@ -35,6 +35,7 @@ __all__ = [
 _LIKE_A_KNOWN = 0.85  # from this likeness on, an event name is taken for a slip of the pen
 _SHOWN = 80
 _DAY = len("2026-01-31")
+_MOST_FLAGS = 62  # bits of a number that is not negative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,14 @@ class Key:
     what: str
     names: tuple[str, ...] = ()
 
+    @property
+    def hashed(self) -> str:
+        """SQL for a BIGINT that is the same where the values are; null for a row left out."""
+        there = [f"{column} is not null" for column in self.columns]
+        there += [] if self.of is None else [self.of]
+        values = f"cast(hash({', '.join(self.columns)}) >> 1 as bigint)"
+        return f"case when {' and '.join(there)} then {values} end"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
@@ -118,6 +127,15 @@ class Compiled:
                 if one.rule.action == "quarantine_rows"
             ],
         )  # fmt: skip
+
+    def lightly(self, asked: Asked) -> Asked | None:
+        """What landing has to do where its rows are only counted; None if it cannot be said so."""
+        tests = [one.counted for one in self.predicates]
+        tests += [one.of for one in self.predicates if one.of is not None]
+        flags = list(dict.fromkeys(tests))
+        if asked.rejecting or len(flags) > _MOST_FLAGS:
+            return None
+        return replace(asked, light=True, flags=flags, keys=[one.hashed for one in self.keys])
 
 
 def _but_lines(test: str, lines: Sequence[tuple[int, int]]) -> str:

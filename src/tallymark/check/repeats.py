@@ -14,22 +14,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tallymark.contract import EventNames
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.landing import Landed
 from tallymark.ingest.landing_sql import REJECTED, Fault
 
-__all__ = ["DOUBLE_MS", "Close", "close_events", "repeated_rows"]
+__all__ = ["DOUBLE_MS", "Close", "all_differ", "close_events", "repeated_rows"]
 
 DOUBLE_MS = 2000
 """The same client, event and page again within so many milliseconds is one event fired twice."""
-STEPS = ("page_view", "add_to_cart", "checkout_start", "purchase", "email", "other")
+_STEPS = (*EventNames.model_fields, "other")
 _MOST = 4_000_000  # rows whose hashes are held at once
 _SPARE = 4  # bits more than the rows need: of a table of 16 places a row, few are shared
 _FEW = 1000  # milliseconds with more than one event, to be spelled out in a query
 _SOUND = f"faults & {REJECTED.value} = 0"
 _REST = "client_id, page_url, referrer, payload"
 _REST_LIGHT = "client_key, rest_key"
-_KNOWN = 8  # marks, above the step, an event of a known client
+_KNOWN = 16  # marks, above the step, an event of a known client
+_MARKS = 2 * _KNOWN - 1  # the lowest bits of a key
 
 Numbers = npt.NDArray[np.int64]
 
@@ -51,15 +53,15 @@ def close_events(engine: DuckEngine, landed: Landed) -> Close:
     """Find what may be fired twice or written twice among the accepted rows of a delivery."""
     client = "client_key" if landed.light else "client_id"
     key = f"cast(hash({client}, event_name, event_ms // {DOUBLE_MS}) >> 1 as bigint)"
-    steps = " ".join(f"when '{step}' then {place}" for place, step in enumerate(STEPS))
+    steps = " ".join(f"when '{step}' then {place}" for place, step in enumerate(_STEPS))
     known = f"case when faults & {Fault.CLIENT.value} > 0 then 0 else {_KNOWN} end"
-    parts = 1 << max(0, (landed.rows - 1) // _MOST).bit_length()
+    parts = _parts(landed)
     doubles: Counter[str] = Counter()
     twins: list[Numbers] = []
     for part in range(parts):
-        only = "" if parts == 1 else f" and (({key}) >> 4) & {parts - 1} = {part}"
+        only = "" if parts == 1 else f" and (({key}) >> 5) & {parts - 1} = {part}"
         found = engine.arrays(
-            f"select (({key}) & -16) | (case step {steps} end + {known}) as key, event_ms "
+            f"select (({key}) & {~_MARKS}) | (case step {steps} end + {known}) as key, event_ms "
             f"from {landed.source} where {_SOUND}{only}"
         )
         counted, same = _of_one_slot(found["key"], found["event_ms"])
@@ -78,13 +80,32 @@ def _of_one_slot(key: Numbers, event_ms: Numbers) -> tuple[dict[str, int], Numbe
     order = np.lexsort((event_ms, key))
     key, event_ms = key[order], event_ms[order]
     follows = key[1:] == key[:-1]
-    kinds, counts = np.unique(key[1:][follows] & 15, return_counts=True)
+    kinds, counts = np.unique(key[1:][follows] & _MARKS, return_counts=True)
     doubles = {
-        STEPS[int(kind) - _KNOWN]: int(count)
+        _STEPS[int(kind) - _KNOWN]: int(count)
         for kind, count in zip(kinds, counts, strict=True)
         if kind >= _KNOWN
     }
     return doubles, event_ms[1:][follows & (event_ms[1:] == event_ms[:-1])]
+
+
+def all_differ(engine: DuckEngine, landed: Landed, key: str) -> bool:
+    """Whether no two rows have the same number in a column of hashes; null is no number."""
+    parts = _parts(landed)
+    for part in range(parts):
+        only = "" if parts == 1 else f" and ({key} >> 5) & {parts - 1} = {part}"
+        found = engine.arrays(
+            f"select {key} as key from {landed.source} where {key} is not null{only}"
+        )["key"]
+        some = found[_suspects(found)]
+        if len(np.unique(some)) < len(some):
+            return False
+    return True
+
+
+def _parts(landed: Landed) -> int:
+    """In how many parts the rows are looked at, so that the memory it takes is bounded."""
+    return 1 << max(0, (landed.rows - 1) // _MOST).bit_length()
 
 
 def _suspects(key: Numbers) -> npt.NDArray[np.intp]:
@@ -95,7 +116,7 @@ def _suspects(key: Numbers) -> npt.NDArray[np.intp]:
     """
     number = np.arange(len(key), dtype=np.uint32)
     bits = len(key).bit_length() + _SPARE
-    place = (key >> 4) & ((1 << bits) - 1)
+    place = (key >> 5) & ((1 << bits) - 1)
     table = np.empty(1 << bits, dtype=np.uint32)
     table[place] = number
     last = table[place]

@@ -32,11 +32,15 @@ class Asked:
             None where it was not delivered.
         rejecting: Tests for rows to keep out, in the order of the rules.
         light: Whether to land only what counting needs; a damaged file is landed whole.
+        flags: If light, tests of rows to land as the bits of ``flags``, as SQL.
+        keys: If light, what is landed as ``key_0``, ``key_1`` ...: a BIGINT or null, as SQL.
     """
 
     extras: Mapping[str, str | None] = field(default_factory=dict)
     rejecting: Sequence[Rejecting] = ()
     light: bool = False
+    flags: Sequence[str] = ()
+    keys: Sequence[str] = ()
 
     @property
     def reject(self) -> str | None:

@@ -12,14 +12,14 @@ from typing import Any
 
 from tallymark.contract import Payload
 
-__all__ = ["Item", "Order", "customer_of", "depth_within", "parse_order"]
+__all__ = ["LARGEST", "Item", "Order", "customer_of", "depth_within", "parse_order"]
 
 MAX_BYTES = 262_144
 MAX_DEPTH = 32
 MAX_NAME = 64  # characters of a field's name
 MAX_AMOUNTS = 64  # further fields of a payload that are looked at for numbers
 CACHED = 16_384  # the gate and the build read the same payloads; about 2 kB each
-_LARGEST = Decimal(10) ** 10  # sums of thousands of them still fit into DECIMAL(18,4)
+LARGEST = Decimal(10) ** 10  # no amount: sums of thousands of them still fit into DECIMAL(18,4)
 _PLACES = Decimal("0.0001")
 
 
@@ -109,6 +109,8 @@ def _text(value: object) -> str | None:
     """A text that every engine takes: half a surrogate pair becomes a question mark."""
     if value is None or isinstance(value, (dict, list)):
         return None
+    if isinstance(value, str) and value.isascii():
+        return value.strip() or None
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value).encode(errors="replace").decode().strip() or None
@@ -131,7 +133,7 @@ def _number(value: object) -> Decimal | None:
         except InvalidOperation:
             return None
     # copy_abs, unlike abs, rounds nothing and so cannot overflow.
-    if not isinstance(value, Decimal) or not value.is_finite() or value.copy_abs() >= _LARGEST:
+    if not isinstance(value, Decimal) or not value.is_finite() or value.copy_abs() >= LARGEST:
         return None
     return value.quantize(_PLACES)
 
@@ -193,8 +195,9 @@ def parse_order(text: str | None, names: Payload) -> Order:
 
 
 def _amounts(tree: dict[str, Any], names: Payload) -> tuple[tuple[str, Decimal], ...]:
-    others = sorted(_named(tree) - {names.transaction_id, names.revenue, names.email, names.items})
-    found = ((name, _number(tree[name])) for name in others[:MAX_AMOUNTS])
+    others = [name for name in _named(tree)
+              if name not in (names.transaction_id, names.revenue, names.email, names.items)]  # fmt: skip
+    found = ((name, _number(tree[name])) for name in sorted(others)[:MAX_AMOUNTS])
     return tuple((name, number) for name, number in found if number is not None)
 
 
@@ -210,12 +213,14 @@ def _fields(
     Names that are too long to be one, or that UTF-8 cannot say, are left out.
     """
     found: dict[str, tuple[int, int]] = {}
-    expected = {names.transaction_id, names.revenue, names.email, names.items}
-    for key in sorted(expected | _named(tree)):
+    expected = (names.transaction_id, names.revenue, names.email, names.items)
+    for key in sorted(_named(tree).union(expected)):
         value = tree.get(key)
         found[key] = (int(value is not None and value not in ("", [])), 1)
     keys = {names.item_id, names.item_name, names.quantity, names.item_price}
-    for key in sorted(keys | {key for line in lines for key in _named(line)}):
-        filled = sum(1 for line in lines if line.get(key) not in (None, "", []))
+    for line in lines:
+        keys |= _named(line)
+    for key in sorted(keys):
+        filled = sum([line.get(key) not in (None, "", []) for line in lines])
         found[f"{names.items}[].{key}"] = (filled, len(lines))
     return found
