@@ -1,0 +1,1 @@
+"""What Prometheus scrapes, the alerts on it, and the dashboard that shows it."""
