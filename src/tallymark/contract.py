@@ -61,6 +61,24 @@ _GROUPS_NOT_RE2 = re.compile(r"\(\?<?[=!]|\(\?>|\(\?\(|\(\?P=|[*+?}]\+")
 _ESCAPE_OR_SET = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 
 
+def _re2(pattern: str) -> str:
+    """The pattern, if it is one that RE2 can read.
+
+    Raises:
+        ValueError: It is no regular expression, or uses what RE2 does not have.
+    """
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        msg = f"is no regular expression: {error}"
+        raise ValueError(msg) from error
+    whole = pattern.replace("\\\\", "")
+    if _ESCAPES_NOT_RE2.search(whole) or _GROUPS_NOT_RE2.search(_ESCAPE_OR_SET.sub("x", whole)):
+        msg = "uses look-around, back-references or escapes that RE2 patterns do not have"
+        raise ValueError(msg)
+    return pattern
+
+
 class Alias(Strict):
     """Another name of a column that somebody agreed to."""
 
@@ -110,16 +128,7 @@ class Column(Strict):
     def _pattern_compiles(cls, value: str | None) -> str | None:
         if value is None:
             return value
-        try:
-            re.compile(value)
-        except re.error as error:
-            msg = f"is no regular expression: {error}"
-            raise ValueError(msg) from error
-        whole = value.replace("\\\\", "")
-        if _ESCAPES_NOT_RE2.search(whole) or _GROUPS_NOT_RE2.search(_ESCAPE_OR_SET.sub("x", whole)):
-            msg = "uses look-around, back-references or escapes that RE2 patterns do not have"
-            raise ValueError(msg)
-        return value
+        return _re2(value)
 
     @field_validator("allowed")
     @classmethod
@@ -154,6 +163,9 @@ class Payload(Strict):
     item_name: str = "item_name"
     quantity: str = "quantity"
     item_price: str = "item_price"
+    tax: str = "tax"
+    shipping: str = "shipping"
+    subtotal: str = "subtotal"
 
 
 class EventNames(Strict):
@@ -164,6 +176,8 @@ class EventNames(Strict):
     checkout_start: tuple[str, ...] = ("checkout_started", "begin_checkout")
     purchase: tuple[str, ...] = ("checkout_completed", "purchase")
     email: tuple[str, ...] = ("email_filled_on_popup", "email_submitted")
+    refund: tuple[str, ...] = ("refund", "order_refunded")
+    cancellation: tuple[str, ...] = ("order_cancelled", "order_canceled")
 
     def steps(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Each step of the funnel with the event names it arrives under."""
@@ -192,6 +206,19 @@ class InternalMarks(Strict):
     user_agents: tuple[Name, ...] = Field(
         (), description="Parts of a user agent, such as the name of a monitoring tool."
     )
+
+
+# Paths of the common shop systems. A language may stand before them: /en/products/lamp.
+_PAGES: dict[str, tuple[Name, ...]] = {
+    "home": ("/",),
+    "product": ("*/products/*", "*/product/*", "/p/*"),
+    "category": ("*/collections", "*/collections/*", "*/category/*", "*/categories/*", "/c/*"),
+    "cart": ("*/cart", "*/basket"),
+    "checkout": ("*/checkout", "*/checkout/*", "*/checkouts/*"),
+    "search": ("*/search", "*/search/*"),
+    "account": ("*/account", "*/account/*", "*/login", "*/register"),
+    "content": ("*/blog", "*/blog/*", "*/blogs/*", "*/pages/*"),
+}
 
 
 class Calendar(Strict):
@@ -234,7 +261,25 @@ class Contract(Strict):
     )
     hosts: Hosts = Hosts()
     internal: InternalMarks = InternalMarks()
+    pages: dict[Name, tuple[Name, ...]] = Field(
+        _PAGES,
+        description="By type of page: patterns of its path, in which `*` stands for any text. The "
+        "first type with one that fits counts; other pages are `other`.",
+    )
+    client_made_at: str | None = Field(
+        None,
+        description="RE2 pattern of a client id that tells when it was made; its one group is that "
+        r"time in seconds or milliseconds since 1970, as in `^GA1\.\d\.\d+\.(\d{10})$`.",
+    )
     calendar: Calendar = Calendar()
+
+    @field_validator("client_made_at")
+    @classmethod
+    def _one_group(cls, value: str | None) -> str | None:
+        if value is not None and re.compile(_re2(value)).groups != 1:
+            msg = r"needs one group in brackets around the time, such as (\d{10})"
+            raise ValueError(msg)
+        return value
 
     @field_validator("columns")
     @classmethod

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tallymark.classify.agents import MAX_BOT_NAME, Agent, classify_agents
+from tallymark.classify.shipped import document, table
 
 WIN = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
@@ -158,7 +161,8 @@ def test_televisions_and_consoles_are_other(value: str) -> None:
 )
 def test_bots(value: str, name: str) -> None:
     """Programs are bots under their name, those nobody has listed included."""
-    assert one(value) == Agent("bot", name, "Other", is_bot=True, bot_name=name)
+    found = dataclasses.replace(one(value), bot_category=None)
+    assert found == Agent("bot", name, "Other", is_bot=True, bot_name=name)
 
 
 @pytest.mark.parametrize("value", ["", "   ", "-", "false", "null", "Mozilla/5.0"])
@@ -204,3 +208,31 @@ def test_beyond_the_limit_nothing_is_read() -> None:
     """What stands after 1,024 characters does not count."""
     person = f"{WIN} {WEBKIT} Chrome/130.0.0.0 Safari/537.36"
     assert one(person + " " * 1_024 + "Googlebot") == one(person)
+
+
+def test_every_named_bot_has_one_category() -> None:
+    """The list of categories names each bot once, and nobody else."""
+    tree = document("bots")
+    listed = [
+        name.strip() for names in table(tree["categories"]).values() for name in names.split("|")
+    ]
+    assert sorted(listed) == sorted(table(tree["names"]))
+
+
+@pytest.mark.parametrize(
+    ("value", "category"),
+    [
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "search"),
+        ("Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2)", "ai"),
+        ("facebookexternalhit/1.1", "preview"),
+        (f"{WIN} {WEBKIT} HeadlessChrome/130.0.0.0 Safari/537.36", "test"),
+        ("curl/8.5.0", "script"),
+        ("Pingdom.com_bot_version_1.4", "monitoring"),
+        ("SomeUnheardOfBot/1.0", "other"),
+        (f"{WIN} {WEBKIT} Chrome/130.0.0.0 Safari/537.36", None),
+        ("", None),
+    ],
+)
+def test_bots_have_a_category(value: str, category: str | None) -> None:
+    """Search engines, assistants, previews, scripts: what a bot is for; nothing for people."""
+    assert one(value).bot_category == category

@@ -13,8 +13,10 @@ import sqlglot
 from ruamel.yaml import YAML
 from sqlglot import ErrorLevel, exp
 
+from tallymark.build.credit import credit_parameters
 from tallymark.build.graph import GRAPH, Model, bound, load_models, ordered, reads
 from tallymark.build.steps import SOURCES, STEPS
+from tallymark.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "src" / "tallymark" / "models"
@@ -22,12 +24,16 @@ PAGE = (ROOT / "docs" / "reference" / "portable-sql.md").read_text(encoding="utf
 MODELS = load_models(None)
 PARAMETERS = {
     "gap_ms": "1800000",
+    "apart_ms": "1800000",
+    "runaway_events": "1000",
+    "runaway_seconds": "43200",
     "lookback_ms": "604800000",
     "currency": "'EUR'",
     "run": "'current'",
+    **credit_parameters(Config()),
 }
 LONGEST = 100
-WORDS = {"and", "as", "in", "on", "or", "over", "then", "when", "where", "decimal"}
+WORDS = {"and", "as", "decimal", "else", "in", "not", "on", "or", "over", "then", "when", "where"}
 SHUNNED = {"interval", "asof", "qualify", "filter", "lateral", "unnest", "pivot", "using", "limit"}
 
 VALIDATIONS = [model for model in MODELS.values() if model.kind == "validation"]
@@ -128,7 +134,7 @@ def test_the_page_says_where_the_primitives_stand() -> None:
         for name in ("epoch_ms", "make_timestamp_ms")
     }
     assert places == {
-        "epoch_ms": {"session_boundaries", "windows"},
+        "epoch_ms": {"int_touches", "session_boundaries", "windows"},
         "make_timestamp_ms": {"int_session_facts"},
     }
 

@@ -19,6 +19,7 @@ MAX_AGENT = 1024
 """Characters of an agent that are read; real ones have less than 500."""
 MAX_BOT_NAME = 40
 OTHER = "Other"
+_OTHER_BOT = "other"
 _SPIDER = "Spider"
 """The device that the user agent parser gives to crawlers."""
 
@@ -33,6 +34,9 @@ class Agent:
         os: The system, such as ``iOS``; ``Other`` if unknown.
         is_bot: Whether a program fetched the page without a person looking at it.
         bot_name: Its name, if it is a bot.
+        bot_category: What it is for, if it is a bot: ``search``, ``ai``, ``ads``, ``preview``,
+            ``seo``, ``archive``, ``monitoring``, ``test``, ``script``, ``scanner``, ``feed`` or
+            ``other``.
     """
 
     device: str
@@ -40,6 +44,7 @@ class Agent:
     os: str
     is_bot: bool
     bot_name: str | None
+    bot_category: str | None = None
 
 
 @functools.cache
@@ -102,6 +107,23 @@ def _bot_rules() -> _BotRules:
 
 
 @functools.cache
+def _categories() -> dict[str, str]:
+    """What each named bot is for."""
+    return {
+        name.strip(): category
+        for category, names in table(document("bots")["categories"]).items()
+        for name in names.split("|")
+    }
+
+
+def _bot(name: str) -> Agent:
+    return Agent(
+        "bot", name, OTHER, is_bot=True, bot_name=name,
+        bot_category=_categories().get(name, _OTHER_BOT),
+    )  # fmt: skip
+
+
+@functools.cache
 def _devices() -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple((row["device"], re.compile(row["like"])) for row in document("agents")["devices"])
 
@@ -128,12 +150,11 @@ def _classify(value: str) -> Agent:
     lower = text.lower()
     bot = _bot_rules().name(lower)
     if bot is not None:
-        return Agent("bot", bot, OTHER, is_bot=True, bot_name=bot)
+        return _bot(bot)
     parsed = _parser().parse(text)
     browser = parsed.user_agent.family if parsed.user_agent else OTHER
     if parsed.device is not None and parsed.device.family == _SPIDER:
-        name = browser if browser != OTHER else _SPIDER
-        return Agent("bot", name, OTHER, is_bot=True, bot_name=name)
+        return _bot(browser if browser != OTHER else _SPIDER)
     system = parsed.os.family if parsed.os else OTHER
     device = next((name for name, like in _devices() if like.search(lower)), "other")
     return Agent(

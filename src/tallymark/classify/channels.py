@@ -1,6 +1,7 @@
 """Channels: ordered rules as data, the first match wins, and the winning rule is recorded.
 
-What a landing says is asked in this order, and the first that says anything decides:
+A rule of the shop's own that holds decides. Else what a landing says is asked in this order, and
+the first that says anything decides:
 
 1. UTM tags, by the rules of ``channels.yml``. Where the medium says nothing, a click id of the
    platform named by the source says it; with somebody else's source the click was not ours.
@@ -18,37 +19,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tallymark.channel_rules import CHANNELS, ChannelRule, ChannelSettings
 from tallymark.classify.clicks import CLICK_IDS, ClickId, same_platform
+from tallymark.classify.own import OwnRule
 from tallymark.classify.shipped import document
-from tallymark.classify.sources import Source, WordIndex, known_sources
+from tallymark.classify.sources import Source, WordIndex, known_sources, sources_of
 from tallymark.errors import ConfigError
 
 __all__ = ["CHANNELS", "Channels", "Landing", "Traffic"]
-
-CHANNELS = (
-    "Direct",
-    "Cross-network",
-    "Paid Shopping",
-    "Paid Search",
-    "Paid Social",
-    "Paid Video",
-    "Display",
-    "Paid Other",
-    "Organic Shopping",
-    "Organic Social",
-    "Organic Video",
-    "Organic Search",
-    "AI Assistant",
-    "Referral",
-    "Email",
-    "Affiliates",
-    "Audio",
-    "SMS",
-    "Mobile Push Notifications",
-    "Unassigned",
-    "Unknown",
-)
-"""Every label a visit can get: GA4's default channel groups, and ``Unknown``."""
 
 NOT_SET = "(not set)"
 DIRECT_SOURCE, DIRECT_MEDIUM = "(direct)", "(none)"
@@ -120,6 +98,8 @@ class _Rule:
     channel: str
     alternatives: tuple[frozenset[str], ...]
     """Conditions as text, ``medium_like:paid``; a rule holds if all of one set are facts."""
+    asks: str
+    """The same for people."""
 
 
 def _clean(value: str | None) -> str:
@@ -132,13 +112,20 @@ class Channels:
     Args:
         tree: The content of ``channels.yml``.
         sources: The lists that ``source_in`` and the referrer are looked up in.
+        own: Rules of the shop, asked first.
 
     Raises:
         ConfigError: A rule names a channel, condition or pattern that does not exist.
     """
 
-    def __init__(self, tree: Mapping[str, Any], sources: WordIndex[Source]) -> None:
+    def __init__(
+        self,
+        tree: Mapping[str, Any],
+        sources: WordIndex[Source],
+        own: Sequence[ChannelRule] = (),
+    ) -> None:
         self._sources = sources
+        self._own = tuple(OwnRule(rule) for rule in own)
         self._absent = frozenset(tree["placeholders"]) | {""}
         self._patterns = {name: re.compile(like) for name, like in tree["patterns"].items()}
         self._rules = tuple(self._compile(rule) for rule in tree["rules"])
@@ -158,12 +145,52 @@ class Channels:
         """The rules and lists that ship with Tallymark."""
         return cls(document("channels"), known_sources())
 
+    @classmethod
+    def of_shop(cls, settings: ChannelSettings) -> Channels:
+        """The shipped rules and lists, behind what a shop says of its own channels."""
+        return cls(document("channels"), sources_of(settings.sources), settings.rules)
+
     def classify(self, landing: Landing) -> Traffic:
         """The source, medium and channel of one landing."""
+        found = self._shipped(landing)
+        for rule in self._own:
+            if rule.misses(landing, found) is None:
+                return rule.decide(landing, found)
+        return found
+
+    def shipped_answer(self, landing: Landing) -> Traffic:
+        """The same without the rules of the shop."""
+        return self._shipped(landing)
+
+    @property
+    def own_rules(self) -> Sequence[OwnRule]:
+        """The rules of the shop, in order."""
+        return self._own
+
+    def rules_for(self, landing: Landing) -> list[tuple[str, str, bool]]:
+        """The rules of tags in order: id, what it asks, and whether it holds for the tags alone.
+
+        Empty for a landing without tags, which none of these rules is asked about.
+        """
+        source, medium, campaign = self._tags(landing)
+        if not (source or medium or campaign):
+            return []
+        facts = self._medium_facts(medium)
+        facts |= self._source_facts(source) | self._campaign_facts(campaign)
+        return [
+            (rule.id, rule.asks, any(conditions <= facts for conditions in rule.alternatives))
+            for rule in self._rules
+        ]
+
+    def _tags(self, landing: Landing) -> tuple[str, str, str]:
         source, medium, campaign = (
             "" if value in self._absent else value
             for value in map(_clean, (landing.utm_source, landing.utm_medium, landing.utm_campaign))
         )
+        return source, medium, campaign
+
+    def _shipped(self, landing: Landing) -> Traffic:
+        source, medium, campaign = self._tags(landing)
         click_name, click = _click(landing.click_id)
         if source or medium or campaign:
             return self._tagged(landing, (source, medium, campaign), click_name, click)
@@ -282,7 +309,27 @@ class Channels:
                         _known("pattern", value, tuple(self._patterns), raw["id"])
                 sets = [facts | {f"{condition}:{value}"} for facts in sets for value in values]
             alternatives += sets
-        return _Rule(raw["id"], raw["channel"], tuple(alternatives))
+        return _Rule(raw["id"], raw["channel"], tuple(alternatives), _asks(raw["when"]))
+
+
+_ASKS = {
+    "source_in": "the source is on the list {}",
+    "source_is": "the source is {}",
+    "medium_is": "the medium is {}",
+    "medium_like": "the medium reads like {}",
+    "campaign_like": "the campaign reads like {}",
+}
+
+
+def _asks(when: Sequence[Mapping[str, Any]]) -> str:
+    """What a rule asks, in words: any of the alternatives, each of them wholly."""
+    return "; or ".join(
+        " and ".join(
+            _ASKS[condition].format(" or ".join(wanted if isinstance(wanted, list) else [wanted]))
+            for condition, wanted in one.items()
+        )
+        for one in when
+    )
 
 
 def _known(what: str, word: str, words: Sequence[str], rule: str) -> None:

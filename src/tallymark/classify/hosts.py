@@ -9,12 +9,20 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
 from tallymark.classify.shipped import document
 
-__all__ = ["HostIndex", "host_of", "internal_host", "load_payment_hosts", "registrable_domain"]
+__all__ = [
+    "HostIndex",
+    "host_of",
+    "internal_host",
+    "is_no_source",
+    "load_payment_hosts",
+    "registrable_domain",
+    "returns_index",
+]
 
 T = TypeVar("T")
 
@@ -166,6 +174,34 @@ def load_payment_hosts() -> frozenset[str]:
     return frozenset(
         host for group in ("payment", "bank_check", "sign_in") for host in str(tree[group]).split()
     )
+
+
+def returns_index(own: Iterable[str], payment: Iterable[str]) -> HostIndex[bool]:
+    """Hosts that shoppers only come back from: the shop's further ones and payment hosts.
+
+    Args:
+        own: Further hosts of the shop.
+        payment: Payment hosts beyond the shipped list.
+    """
+    return HostIndex(dict.fromkeys([*sorted(load_payment_hosts()), *payment, *own], True))
+
+
+def is_no_source(referrer: str | None, page: str | None, returns: HostIndex[bool]) -> bool:
+    """Whether a visit from one host to another comes from nowhere new.
+
+    That is so between hosts of one registrable domain, and from a host shoppers come back from.
+
+    >>> returns = returns_index(own=["checkout.example.net"], payment=[])
+    >>> is_no_source("pay.shop.example.com", "www.example.com", returns)
+    True
+    >>> [is_no_source(host, "www.example.com", returns) for host in ("www.paypal.com", "a.example")]
+    [True, False]
+    """
+    if referrer is None:
+        return False
+    if page is not None and registrable_domain(referrer) == registrable_domain(page):
+        return True
+    return bool(returns.lookup(referrer))
 
 
 @functools.cache

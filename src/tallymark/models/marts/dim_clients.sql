@@ -2,6 +2,7 @@
 with totals as (
     select
         client_id,
+        min(session_start) as first_seen,
         max(session_end) as last_seen,
         cast(count(*) as integer) as sessions,
         cast(sum(orders) as integer) as orders,
@@ -12,7 +13,7 @@ with totals as (
 
 select
     totals.client_id as client_id,
-    fct_sessions.session_start as first_seen,
+    totals.first_seen as first_seen,
     totals.last_seen as last_seen,
     totals.sessions as sessions,
     totals.orders as orders,
@@ -20,5 +21,6 @@ select
     fct_sessions.channel as first_channel,
     fct_sessions.person_id as person_id
 from totals
-inner join fct_sessions on totals.client_id = fct_sessions.client_id
-where fct_sessions.is_new_client
+inner join fct_sessions
+    on totals.client_id = fct_sessions.client_id
+    and totals.first_seen = fct_sessions.session_start

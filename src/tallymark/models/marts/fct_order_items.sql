@@ -1,4 +1,4 @@
--- One row per line of a delivered purchase.
+-- One row per line of a delivered purchase or refund.
 select
     int_order_lines.order_id as order_id,
     cast(int_order_lines.line as integer) as line,

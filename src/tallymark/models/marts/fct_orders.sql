@@ -1,4 +1,4 @@
--- One row per delivered purchase: what it is, whose it is, and whether it counts.
+-- One row per delivered purchase or refund: what it is, whose it is, and whether it counts.
 select
     order_id,
     transaction_id,
@@ -12,5 +12,7 @@ select
     items,
     status,
     id_status,
-    is_counted
+    is_counted,
+    delivered_revenue,
+    delivered_currency
 from int_orders

@@ -5,6 +5,7 @@ select
     person_id,
     session_start,
     session_end,
+    duration_seconds,
     session_date,
     events,
     page_views,

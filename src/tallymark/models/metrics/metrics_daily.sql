@@ -33,39 +33,79 @@ session_steps as (
     where not is_bot and not is_internal
 ),
 
-session_sums as (
-    select
-        date,
-        count(*) as sessions,
-        count(distinct client_id) as clients,
-        cast(sum(is_new) as bigint) as new_sessions,
-        cast(sum(carted) as bigint) as carted,
-        cast(sum(known_carted) as bigint) as known_carted,
-        cast(sum(checked_out) as bigint) as checked_out,
-        cast(sum(known_checked_out) as bigint) as known_checked_out,
-        cast(sum(ordered) as bigint) as ordered,
-        cast(sum(known_ordered) as bigint) as known_ordered,
-        count(case when carted + checked_out > 0 then 1 end) as intent,
-        count(case when known_carted + known_checked_out > 0 then 1 end) as known_intent,
-        cast(sum(checked_out * ordered) as bigint) as completed,
-        cast(sum(known_checked_out * known_ordered) as bigint) as known_completed,
-        cast(sum(landed) as bigint) as landed,
-        cast(sum(referred) as bigint) as referred,
-        cast(sum(tagged) as bigint) as tagged,
-        cast(sum(clicked) as bigint) as clicked
+client_days as (
+    select date, count(distinct client_id) as clients
     from session_steps
     group by date
+),
+
+-- Few rows: what days and segments are summed from.
+session_groups as (
+    select
+        date,
+        channel,
+        device,
+        is_new,
+        count(*) as sessions,
+        sum(carted) as carted,
+        sum(known_carted) as known_carted,
+        sum(checked_out) as checked_out,
+        sum(known_checked_out) as known_checked_out,
+        sum(ordered) as ordered,
+        sum(known_ordered) as known_ordered,
+        count(case when carted + checked_out > 0 then 1 end) as intent,
+        count(case when known_carted + known_checked_out > 0 then 1 end) as known_intent,
+        sum(checked_out * ordered) as completed,
+        sum(known_checked_out * known_ordered) as known_completed,
+        sum(landed) as landed,
+        sum(referred) as referred,
+        sum(tagged) as tagged,
+        sum(clicked) as clicked
+    from session_steps
+    group by date, channel, device, is_new
+),
+
+session_sums as (
+    select
+        session_groups.date as date,
+        cast(sum(session_groups.sessions) as bigint) as sessions,
+        max(client_days.clients) as clients,
+        cast(sum(session_groups.is_new * session_groups.sessions) as bigint) as new_sessions,
+        cast(sum(session_groups.carted) as bigint) as carted,
+        cast(sum(session_groups.known_carted) as bigint) as known_carted,
+        cast(sum(session_groups.checked_out) as bigint) as checked_out,
+        cast(sum(session_groups.known_checked_out) as bigint) as known_checked_out,
+        cast(sum(session_groups.ordered) as bigint) as ordered,
+        cast(sum(session_groups.known_ordered) as bigint) as known_ordered,
+        cast(sum(session_groups.intent) as bigint) as intent,
+        cast(sum(session_groups.known_intent) as bigint) as known_intent,
+        cast(sum(session_groups.completed) as bigint) as completed,
+        cast(sum(session_groups.known_completed) as bigint) as known_completed,
+        cast(sum(session_groups.landed) as bigint) as landed,
+        cast(sum(session_groups.referred) as bigint) as referred,
+        cast(sum(session_groups.tagged) as bigint) as tagged,
+        cast(sum(session_groups.clicked) as bigint) as clicked
+    from session_groups
+    inner join client_days on session_groups.date = client_days.date
+    group by session_groups.date
 ),
 
 order_sums as (
     select
         int_orders.order_date as date,
-        count(case when int_orders.is_counted then 1 end) as orders,
-        count(case when int_orders.known_is_counted then 1 end) as known_orders,
+        count(case when int_orders.status = 'kept' then 1 end) as orders,
+        count(case when int_orders.known_status = 'kept' then 1 end) as known_orders,
         sum(case when int_orders.is_counted then int_orders.revenue else 0 end) as revenue,
         sum(case when int_orders.known_is_counted then int_orders.revenue else 0 end)
             as known_revenue,
-        sum(int_orders.revenue) as revenue_gross,
+        sum(case when int_orders.status = 'kept' then int_orders.revenue else 0 end)
+            as kept_revenue,
+        sum(case when int_orders.known_status = 'kept' then int_orders.revenue else 0 end)
+            as known_kept_revenue,
+        sum(case when int_orders.is_refund then 0 else int_orders.revenue end) as revenue_gross,
+        count(case when int_orders.status = 'refund' then 1 end) as refunds,
+        sum(case when int_orders.status = 'refund' then -int_orders.revenue else 0 end)
+            as refunded_revenue,
         count(case when int_orders.status = 'test' then 1 end) as test_orders,
         count(case when int_orders.status = 'redelivery' then 1 end) as redelivered_orders,
         count(case when int_orders.known_status = 'redelivery' then 1 end)
@@ -76,11 +116,11 @@ order_sums as (
         count(case when int_orders.id_status = 'conflict' then 1 end) as conflicting_orders,
         count(case when int_orders.known_id_status = 'conflict' then 1 end)
             as known_conflicting_orders,
-        count(case when int_orders.is_counted and (
+        count(case when int_orders.status = 'kept' and (
             int_landings.first_view_ms is null
             or int_landings.first_view_ms > int_orders.ordered_ms
         ) then 1 end) as unseen,
-        count(case when int_orders.known_is_counted and (
+        count(case when int_orders.known_status = 'kept' and (
             int_landings.first_view_ms is null
             or int_landings.first_view_ms > int_orders.ordered_ms
         ) then 1 end) as known_unseen
@@ -123,7 +163,11 @@ order_days as (
         coalesce(order_sums.known_orders, 0) as known_orders,
         coalesce(order_sums.revenue, 0) as revenue,
         coalesce(order_sums.known_revenue, 0) as known_revenue,
+        coalesce(order_sums.kept_revenue, 0) as kept_revenue,
+        coalesce(order_sums.known_kept_revenue, 0) as known_kept_revenue,
         coalesce(order_sums.revenue_gross, 0) as revenue_gross,
+        coalesce(order_sums.refunds, 0) as refunds,
+        coalesce(order_sums.refunded_revenue, 0) as refunded_revenue,
         coalesce(order_sums.test_orders, 0) as test_orders,
         coalesce(order_sums.redelivered_orders, 0) as redelivered_orders,
         coalesce(order_sums.known_redelivered_orders, 0) as known_redelivered_orders,
@@ -137,16 +181,58 @@ order_days as (
     left join order_sums on event_days.date = order_sums.date
 ),
 
-channel_days as (
-    select date, channel, count(*) as sessions
-    from session_steps
-    group by date, channel
+session_segments as (
+    select date, 'channel' as kind, concat('channel=', channel) as segment, sessions, carted,
+        known_carted, checked_out, known_checked_out, ordered, known_ordered, intent, known_intent,
+        completed, known_completed
+    from session_groups
+    union all
+    select date, 'device' as kind, concat('device=', device) as segment, sessions, carted,
+        known_carted, checked_out, known_checked_out, ordered, known_ordered, intent, known_intent,
+        completed, known_completed
+    from session_groups
+    union all
+    select date, 'visitor' as kind,
+        case when is_new = 1 then 'visitor=new' else 'visitor=returning' end as segment, sessions,
+        carted, known_carted, checked_out, known_checked_out, ordered, known_ordered, intent,
+        known_intent, completed, known_completed
+    from session_groups
+    union all
+    select session_date as date, 'traffic' as kind,
+        case when is_bot then 'traffic=bot' else 'traffic=internal' end as segment,
+        1 as sessions,
+        case when add_to_carts > 0 then 1 else 0 end as carted,
+        known_carted,
+        case when checkouts_started > 0 then 1 else 0 end as checked_out,
+        known_checked_out,
+        case when orders > 0 then 1 else 0 end as ordered,
+        known_ordered,
+        case when add_to_carts + checkouts_started > 0 then 1 else 0 end as intent,
+        case when known_carted + known_checked_out > 0 then 1 else 0 end as known_intent,
+        case when checkouts_started > 0 and orders > 0 then 1 else 0 end as completed,
+        known_checked_out * known_ordered as known_completed
+    from int_session_facts
+    where is_bot or is_internal
 ),
 
-device_days as (
-    select date, device, count(*) as sessions
-    from session_steps
-    group by date, device
+segment_days as (
+    select
+        date,
+        kind,
+        segment,
+        cast(sum(sessions) as bigint) as sessions,
+        cast(sum(carted) as bigint) as carted,
+        cast(sum(known_carted) as bigint) as known_carted,
+        cast(sum(checked_out) as bigint) as checked_out,
+        cast(sum(known_checked_out) as bigint) as known_checked_out,
+        cast(sum(ordered) as bigint) as ordered,
+        cast(sum(known_ordered) as bigint) as known_ordered,
+        cast(sum(intent) as bigint) as intent,
+        cast(sum(known_intent) as bigint) as known_intent,
+        cast(sum(completed) as bigint) as completed,
+        cast(sum(known_completed) as bigint) as known_completed
+    from session_segments
+    group by date, kind, segment
 ),
 
 credit_days as (
@@ -349,10 +435,24 @@ found as (
         cast(null as decimal(18, 4)) as known_denominator
     from order_days
     union all
+    select date, 'refunds' as metric, 'all' as segment,
+        cast(refunds as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(refunds as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
+    select date, 'refunded_revenue' as metric, 'all' as segment,
+        cast(refunded_revenue as decimal(18, 4)) as numerator,
+        cast(null as decimal(18, 4)) as denominator,
+        cast(refunded_revenue as decimal(18, 4)) as known_numerator,
+        cast(null as decimal(18, 4)) as known_denominator
+    from order_days
+    union all
     select date, 'aov' as metric, 'all' as segment,
-        cast(revenue as decimal(18, 4)) as numerator,
+        cast(kept_revenue as decimal(18, 4)) as numerator,
         cast(orders as decimal(18, 4)) as denominator,
-        cast(known_revenue as decimal(18, 4)) as known_numerator,
+        cast(known_kept_revenue as decimal(18, 4)) as known_numerator,
         cast(known_orders as decimal(18, 4)) as known_denominator
     from order_days
     union all
@@ -406,19 +506,40 @@ found as (
         cast(null as decimal(18, 4)) as known_denominator
     from credit_days
     union all
-    select date, 'sessions' as metric, concat('channel=', channel) as segment,
+    select date, 'sessions' as metric, segment,
         cast(sessions as decimal(18, 4)) as numerator,
         cast(null as decimal(18, 4)) as denominator,
         cast(sessions as decimal(18, 4)) as known_numerator,
         cast(null as decimal(18, 4)) as known_denominator
-    from channel_days
+    from segment_days
     union all
-    select date, 'sessions' as metric, concat('device=', device) as segment,
-        cast(sessions as decimal(18, 4)) as numerator,
-        cast(null as decimal(18, 4)) as denominator,
-        cast(sessions as decimal(18, 4)) as known_numerator,
-        cast(null as decimal(18, 4)) as known_denominator
-    from device_days
+    select date, 'conversion_rate' as metric, segment,
+        cast(ordered as decimal(18, 4)) as numerator,
+        cast(sessions as decimal(18, 4)) as denominator,
+        cast(known_ordered as decimal(18, 4)) as known_numerator,
+        cast(sessions as decimal(18, 4)) as known_denominator
+    from segment_days
+    union all
+    select date, 'cart_rate' as metric, segment,
+        cast(carted as decimal(18, 4)) as numerator,
+        cast(sessions as decimal(18, 4)) as denominator,
+        cast(known_carted as decimal(18, 4)) as known_numerator,
+        cast(sessions as decimal(18, 4)) as known_denominator
+    from segment_days
+    union all
+    select date, 'checkout_rate' as metric, segment,
+        cast(checked_out as decimal(18, 4)) as numerator,
+        cast(intent as decimal(18, 4)) as denominator,
+        cast(known_checked_out as decimal(18, 4)) as known_numerator,
+        cast(known_intent as decimal(18, 4)) as known_denominator
+    from segment_days
+    union all
+    select date, 'purchase_rate' as metric, segment,
+        cast(completed as decimal(18, 4)) as numerator,
+        cast(checked_out as decimal(18, 4)) as denominator,
+        cast(known_completed as decimal(18, 4)) as known_numerator,
+        cast(known_checked_out as decimal(18, 4)) as known_denominator
+    from segment_days
     union all
     select date, 'quarantined_rows' as metric, 'all' as segment,
         cast(rows_quarantined as decimal(18, 4)) as numerator,
@@ -434,23 +555,15 @@ found as (
         cast(expected as decimal(18, 4)) as known_denominator
     from int_payload_days
     union all
-    select channel_days.date as date, 'channel_share' as metric,
-        concat('channel=', channel_days.channel) as segment,
-        cast(channel_days.sessions as decimal(18, 4)) as numerator,
+    select segment_days.date as date, concat(segment_days.kind, '_share') as metric,
+        segment_days.segment as segment,
+        cast(segment_days.sessions as decimal(18, 4)) as numerator,
         cast(session_days.sessions as decimal(18, 4)) as denominator,
-        cast(channel_days.sessions as decimal(18, 4)) as known_numerator,
+        cast(segment_days.sessions as decimal(18, 4)) as known_numerator,
         cast(session_days.sessions as decimal(18, 4)) as known_denominator
-    from channel_days
-    inner join session_days on channel_days.date = session_days.date
-    union all
-    select device_days.date as date, 'device_share' as metric,
-        concat('device=', device_days.device) as segment,
-        cast(device_days.sessions as decimal(18, 4)) as numerator,
-        cast(session_days.sessions as decimal(18, 4)) as denominator,
-        cast(device_days.sessions as decimal(18, 4)) as known_numerator,
-        cast(session_days.sessions as decimal(18, 4)) as known_denominator
-    from device_days
-    inner join session_days on device_days.date = session_days.date
+    from segment_days
+    inner join session_days on segment_days.date = session_days.date
+    where segment_days.kind in ('channel', 'device')
 )
 
 select

@@ -20,8 +20,8 @@ order_hours as (
     select
         order_date as date,
         order_hour as hour,
-        count(case when is_counted then 1 end) as orders,
-        count(case when known_is_counted then 1 end) as known_orders,
+        count(case when is_counted and not is_refund then 1 end) as orders,
+        count(case when known_is_counted and not is_refund then 1 end) as known_orders,
         sum(case when is_counted then revenue else 0 end) as revenue,
         sum(case when known_is_counted then revenue else 0 end) as known_revenue
     from int_orders

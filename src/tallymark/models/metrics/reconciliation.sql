@@ -13,15 +13,25 @@ staged as (
         count(case
             when landed.client_id is null or event_repeats.event_id is not null then 1
         end) as outside,
-        count(case when landed.step = 'purchase' then 1 end) as purchases
+        count(case when landed.step in ('purchase', 'refund', 'cancellation') then 1 end)
+            as purchases
     from landed
     left join event_repeats on landed.event_id = event_repeats.event_id
     where landed.rejected = 0
 ),
 
 grouped as (
-    select count(*) as sessions, sum(events) as events, sum(orders) as orders,
-        sum(revenue) as revenue
+    select
+        count(*) as sessions,
+        sum(events) as events,
+        sum(orders) as orders,
+        sum(revenue) as revenue,
+        count(case
+            when events > :runaway_events or duration_seconds > :runaway_seconds then 1
+        end) as runaway,
+        sum(case
+            when events > :runaway_events or duration_seconds > :runaway_seconds then events else 0
+        end) as runaway_events
     from fct_sessions
 ),
 
@@ -81,13 +91,14 @@ steps as (
     union all
     select 6 as place, 'sessions' as step, 'orders' as measure, sold.counted as amount_in,
         grouped.orders as amount_out, sold.outside as explained,
-        'counted orders without a session' as explanation
+        'counted orders without a session, and refunds' as explanation
     from sold
     cross join grouped
     union all
     select 7 as place, 'sessions' as step, 'revenue' as measure,
         sold.counted_revenue as amount_in, grouped.revenue as amount_out,
-        sold.outside_revenue as explained, 'counted orders without a session' as explanation
+        sold.outside_revenue as explained,
+        'counted orders without a session, and refunds' as explanation
     from sold
     cross join grouped
     union all
@@ -96,6 +107,17 @@ steps as (
         'nothing' as explanation
     from sold
     cross join credit
+    union all
+    select 9 as place, 'runaway' as step, 'sessions' as measure, grouped.sessions as amount_in,
+        grouped.sessions - grouped.runaway as amount_out, grouped.runaway as explained,
+        'sessions of more events or hours than a person has; kept and counted' as explanation
+    from grouped
+    union all
+    select 10 as place, 'runaway' as step, 'events' as measure, grouped.events as amount_in,
+        grouped.events - grouped.runaway_events as amount_out,
+        grouped.runaway_events as explained, 'events of those sessions; kept and counted'
+            as explanation
+    from grouped
 )
 
 select

@@ -14,6 +14,7 @@ select
     landed_urls.page_url as page_url,
     landed_urls.page_host as page_host,
     landed_urls.page_path as page_path,
+    landed_urls.page_type as page_type,
     landed_urls.referrer as referrer,
     landed_urls.referrer_host as referrer_host,
     landed_urls.utm_source as utm_source,
@@ -27,7 +28,7 @@ select
     landed_urls.payload as payload,
     dim_user_agents.device as device,
     coalesce(dim_user_agents.is_bot, false) as is_bot,
-    coalesce(dim_hosts.is_internal, false) as is_internal,
+    coalesce(dim_hosts.is_internal, false) or landed_urls.is_marked as is_internal,
     event_repeats.event_id is not null as is_repeat
 from landed_urls
 left join dim_user_agents on landed_urls.user_agent = dim_user_agents.user_agent

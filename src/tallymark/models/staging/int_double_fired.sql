@@ -14,6 +14,7 @@ views as (
         landed.page_url as page_url,
         landed.user_agent as user_agent,
         landed.page_host as page_host,
+        landed.is_marked as is_marked,
         lag(landed.event_ms) over (
             partition by landed.client_id
             order by landed.event_ms nulls first, landed.delivery nulls first,
@@ -32,4 +33,4 @@ views as (
 
 select event_id, event_date, event_hour, user_agent, page_host
 from views
-where event_ms - previous_ms < 1000 and page_url = previous_url
+where event_ms - previous_ms < 1000 and page_url = previous_url and not is_marked

@@ -13,12 +13,14 @@ with counted as (
         count(case
             when event_repeats.event_id is null and landed.step = 'page_view'
                 and not coalesce(dim_user_agents.is_bot, false)
-                and not coalesce(dim_hosts.is_internal, false) then 1
+                and not coalesce(dim_hosts.is_internal, false)
+                and not landed.is_marked then 1
         end) as page_views,
         count(case
             when event_repeats.event_id is null and landed.step = 'page_view'
                 and not coalesce(dim_user_agents.is_bot, false)
                 and not coalesce(dim_hosts.is_internal, false)
+                and not landed.is_marked
                 and contains(landed.referrer, '://') then 1
         end) as referred_views
     from landed

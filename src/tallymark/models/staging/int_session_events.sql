@@ -7,10 +7,12 @@ with stream as (
         landed.event_date as event_date,
         landed.step as step,
         landed.line_number as line_number,
-        int_delivery_days.place as place
+        int_delivery_days.place as place,
+        int_breaks.event_id is not null as is_break
     from landed
     inner join int_delivery_days on landed.delivery = int_delivery_days.delivery
     left join event_repeats on landed.event_id = event_repeats.event_id
+    left join int_breaks on landed.event_id = int_breaks.event_id
     where landed.rejected = 0 and landed.client_id is not null and event_repeats.event_id is null
 ),
 
@@ -23,6 +25,7 @@ gaps as (
         step,
         line_number,
         place,
+        is_break,
         lag(event_ms) over (
             partition by client_key
             order by event_ms nulls first, place nulls first, line_number nulls first
@@ -40,6 +43,7 @@ marked as (
         case
             when previous_ms is null then 2
             when event_ms - previous_ms > :gap_ms then 1
+            when is_break and event_ms > previous_ms then 1
             else 0
         end as begins,
         case when event_ms - previous_ms < 1000 and step = 'page_view' then 1 else 0 end

@@ -18,6 +18,10 @@ select
     dim_persons.person_id as person_id,
     make_timestamp_ms(int_landings.session_start_ms) as session_start,
     make_timestamp_ms(int_landings.session_end_ms) as session_end,
+    cast((
+        int_landings.session_end_ms - int_landings.session_start_ms
+        - (int_landings.session_end_ms - int_landings.session_start_ms) % 1000
+    ) / 1000 as integer) as duration_seconds,
     int_landings.session_date as session_date,
     int_landings.events as events,
     int_landings.page_views as page_views,
@@ -39,7 +43,7 @@ select
     coalesce(dim_user_agents.browser, 'other') as browser,
     coalesce(dim_user_agents.os, 'other') as os,
     coalesce(dim_user_agents.is_bot, false) as is_bot,
-    coalesce(dim_hosts.is_internal, false) as is_internal,
+    coalesce(dim_hosts.is_internal, false) or int_landings.is_marked as is_internal,
     int_landings.is_new_client as is_new_client,
     int_landings.landing_seen as landing_seen,
     int_landings.is_tagged as is_tagged,

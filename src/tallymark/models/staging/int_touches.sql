@@ -1,42 +1,37 @@
--- One row per order of a client: the starts of the first and the last session inside the look-back.
-with ordered as (
-    select order_id, client_id, ordered_ms
+-- One row per session that may take credit: of clients with orders, numbered in the order of time.
+with buyers as (
+    select distinct credit_client_id as client_id
     from int_orders
-    where (is_counted or known_is_counted) and client_id is not null
+    where (is_counted or known_is_counted) and credit_client_id is not null
 ),
 
-buyers as (
-    select distinct client_id from ordered
-),
-
-marks as (
+touches as (
     select
-        int_landings.client_id as client_id,
-        int_landings.session_start_ms as at_ms,
-        int_landings.session_start_ms as touch_ms,
-        cast(null as varchar) as order_id
-    from int_landings
-    inner join buyers on int_landings.client_id = buyers.client_id
-    union all
-    select client_id, ordered_ms as at_ms, cast(null as bigint) as touch_ms, order_id
-    from ordered
-),
-
-framed as (
-    select
-        client_id,
-        order_id,
-        min(touch_ms) over (
-            partition by client_id order by at_ms nulls first
-            range between :lookback_ms preceding and current row
-        ) as first_ms,
-        max(touch_ms) over (
-            partition by client_id order by at_ms nulls first
-            range between :lookback_ms preceding and current row
-        ) as last_ms
-    from marks
+        fct_sessions.client_id as client_id,
+        epoch_ms(fct_sessions.session_start) as touch_ms,
+        fct_sessions.session_id as session_id,
+        fct_sessions.session_start as touch_at,
+        fct_sessions.session_date as session_date,
+        fct_sessions.channel as channel,
+        fct_sessions.source as source,
+        fct_sessions.medium as medium,
+        fct_sessions.campaign as campaign
+    from fct_sessions
+    inner join buyers on fct_sessions.client_id = buyers.client_id
+    where fct_sessions.channel not in (:excluded_channels)
+        and not (fct_sessions.is_bot and :exclude_bots)
+        and not (fct_sessions.is_internal and :exclude_internal)
 )
 
-select order_id, client_id, first_ms, last_ms
-from framed
-where order_id is not null
+select
+    client_id,
+    row_number() over (partition by client_id order by touch_ms nulls first) as touch_no,
+    touch_ms,
+    session_id,
+    touch_at,
+    session_date,
+    channel,
+    source,
+    medium,
+    campaign
+from touches

@@ -14,7 +14,13 @@ expected as (
 ),
 
 credit as (
-    select order_id, model, sum(revenue) as revenue, sum(weight) as weight
+    select
+        order_id,
+        model,
+        sum(revenue) as revenue,
+        sum(weight) as weight,
+        count(*) as touches,
+        max(touch_number) as last_number
     from fct_attribution
     group by order_id, model
 )
@@ -28,3 +34,4 @@ where expected.order_id is null
     or credit.order_id is null
     or credit.revenue <> expected.revenue
     or credit.weight <> 1
+    or credit.touches <> credit.last_number

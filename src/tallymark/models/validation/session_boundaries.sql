@@ -1,4 +1,4 @@
--- One row per session that begins within the gap after the one before.
+-- One row per session that begins no further from the one before than sessions must be apart.
 with returning_clients as (
     select client_id
     from fct_sessions
@@ -21,4 +21,4 @@ neighbours as (
 select session_id
 from neighbours
 where previous_end is not null
-    and epoch_ms(session_start) - epoch_ms(previous_end) <= :gap_ms
+    and epoch_ms(session_start) - epoch_ms(previous_end) <= :apart_ms

@@ -1,0 +1,2 @@
+-- One row per event that begins a session although the gap is not over.
+:breaks

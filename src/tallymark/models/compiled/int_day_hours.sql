@@ -1,0 +1,4 @@
+-- One row per hour of a day.
+select cast(number as integer) as hour
+from int_numbers
+where number < 24
