@@ -4,8 +4,8 @@ Simulated shops, one delivery of each: one or two columns renamed in style, by a
 wholly anew, with and without another type; and sound deliveries with columns added, moved and
 left out. Prints a table by kind of case; `--misses` prints each miss with its seed.
 
-Names come from bench/data/renames.yml. Its `judgement` half, like seeds from 10000 on, is for
-the one measurement at the end (`--judgement`): nothing may be built against it.
+Names come from bench/data/renames.yml. Its `judgement` lists, like seeds from 10000 on, are each
+for one measurement (`--judgement LIST`): nothing may be built against a list before it was judged.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from tallymark.ingest.header import read_head
 NAMES = Path(__file__).parent / "data" / "renames.yml"
 DAYS, EVENTS = 5, 400
 START = dt.date(2026, 3, 2)
-JUDGEMENT_SEEDS = 10_000
+JUDGEMENT_SEEDS = {"judgement": 10_000, "judgement_2": 20_000, "judgement_3": 40_000}
+FIRST_KEPT = min(JUDGEMENT_SEEDS.values())
 TWO_COLUMNS, CHANGED_TYPE, MOVED, ALSO_EXTRA = 0.4, 0.35, 0.15, 0.3
 REORDERED, LEFT_OUT = 0.4, 0.3
 MOST_EXTRA = 3
@@ -254,15 +255,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=span, help="shops with a rename (default: 0..299)")
     parser.add_argument("--clean", type=int, default=1000, help="how many sound shops")
-    parser.add_argument("--judgement", action="store_true", help="the one measurement at the end")
+    parser.add_argument("--judgement", choices=sorted(JUDGEMENT_SEEDS), help="names to judge by")
     parser.add_argument("--misses", action="store_true", help="print each miss")
     given = parser.parse_args()
-    first = JUDGEMENT_SEEDS if given.judgement else 0
+    first = JUDGEMENT_SEEDS[given.judgement] if given.judgement else 0
     seeds = given.seeds or range(first, first + 300)
-    if max(seeds) >= JUDGEMENT_SEEDS and not given.judgement:
-        parser.error("seeds from 10000 on are for the one judgement at the end: --judgement")
+    if max(seeds) >= FIRST_KEPT and not given.judgement:
+        parser.error(f"seeds from {FIRST_KEPT} on are for judgements: --judgement LIST")
     data = YAML(typ="safe").load(NAMES.read_text(encoding="utf-8"))
-    names = data["judgement" if given.judgement else "development"]
+    names = data[given.judgement or "development"]
     contract = load(Contract, None, "contracts/events.yml")
     print(LINE.format("", "cases", "right", "adopted", "wrong suggestion", "wrong adoption"))
     bad = show(

@@ -126,7 +126,7 @@ def test_what_a_rule_does_not_find(shop: Shop, rule: dict[str, Any]) -> None:
 
 
 def test_queries_count_the_same_again(shop: Shop) -> None:
-    """A finding's query, over the built events, gives the rows that it states."""
+    """A finding's query, over the landed rows, gives the rows that it states."""
     rows = _with(event(client_id="x'y"), event(client_id="", page_url="https://copy.example/x"))
     found = _found(
         shop, rows, {"check": "nulls", "column": "client_id"},
@@ -137,7 +137,7 @@ def test_queries_count_the_same_again(shop: Shop) -> None:
     file = shop.warehouse.root / shop.entries[0]["file"]
     engine = DuckEngine(threads=1)
     engine.execute(
-        "create view events as select *, make_timestamp_ms(event_ms) as event_time "
+        "create view landed as select *, make_timestamp_ms(event_ms) as event_time "
         f"from read_parquet('{file.as_posix()}')"
     )
     assert [engine.rows(one.query or "")[0][0] for one in found] == [one.rows for one in found]

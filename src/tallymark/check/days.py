@@ -10,6 +10,7 @@ import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tallymark.check import queries
 from tallymark.check.hourly import unpacked
 from tallymark.check.past import CHANCE, LEARNING, Day, Entry, Habit, Told, clock
 from tallymark.check.rules import Hit
@@ -27,6 +28,7 @@ _NEAR = 0.75  # of the usual rows: what is not below needs no closer look
 _FEW = 0.0025  # chance of so few rows, below which half a file is a warning: one number a day
 _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _SHOWN = 5
+_LISTED = 400  # days that a query names
 _WEEK = 7
 _STEADY = 2  # days delivered without a gap, before a weekday never seen counts as missed
 _HALF = 0.5
@@ -239,6 +241,7 @@ class Gaps:
                 message=f"nothing was delivered for {shown}"
                 + (f" ({len(dates)} days)" if len(dates) > 1 else ""),
                 evidence={"missing_days": dates[:_RECENT], "days": len(dates)},
+                query=queries.days_held(dates) if len(dates) <= _LISTED else None,
             )
             entry = day.delivered[0]
             since = f"{dates[0]}T00:00:00.000Z"
@@ -374,11 +377,7 @@ def client_volume(day: Day, rules: Mapping[str, CheckRule]) -> Iterator[Told]:
                 rows=total,
                 share=total / entry["rows_read"],
                 evidence={"clients": len(busy), "busiest_hour": peak, "rows_of_busiest": rows},
-                query=(
-                    f"select max(n) from (select count(*) as n from events where delivery = "
-                    f"{literal(entry['delivery'])} group by client_id, event_date, event_hour "
-                    "having client_id is not null)"
-                ),
+                query=queries.many_from_one(entry["delivery"], limit, len(busy)),
             )
             yield Told("client_volume", entry["delivery"], hit, since)
 

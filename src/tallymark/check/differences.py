@@ -218,7 +218,11 @@ def _schemas(old: Contract, new: Contract) -> Iterator[Change]:
 
 
 def _settings(old: Contract, new: Contract) -> Iterator[Change]:
-    """Hosts, marks and calendar: they change what is counted or expected, not what is fine."""
+    """Hosts, marks, pages and calendar: what is counted or expected, not what is fine."""
+    for name in ("pages", "client_made_at"):
+        first, second = getattr(old, name), getattr(new, name)
+        if first != second:
+            yield _said(name, first or None, second or None, breaking=False)
     for section in ("hosts", "internal", "calendar"):
         first = getattr(old, section).model_dump(mode="json")
         second = getattr(new, section).model_dump(mode="json")

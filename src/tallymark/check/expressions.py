@@ -26,7 +26,7 @@ __all__ = ["FUNCTIONS", "compile_expression", "moment", "refuse_pattern"]
 
 MAX_LENGTH = 2000
 _MAX_DIGITS = 10
-_ALIKE_NAMES = 0.7  # of functions; from which likeness on one is taken for a slip of the pen
+_ALIKE_NAMES = 0.75  # of functions; from which likeness on one is taken for a slip of the pen
 
 # Each function: what its arguments are taken for, what comes out, and its SQL.
 FUNCTIONS: dict[str, tuple[tuple[str, ...], ValueKind, str]] = {
@@ -96,6 +96,8 @@ def _said(error: Any) -> str:
     if not first or not first.get("description"):
         return "check quotes and brackets"
     why = str(first["description"]).split(" missing for ")[0].removesuffix(".")
+    if why.startswith("Required keyword"):
+        why = "something is missing"
     mark = first.get("highlight")
     return f"{why}, at character {first['col']}" + (f" near {mark!r}" if mark else "")
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tallymark.check.columns import Mapping_
+from tallymark.check.queries import rows_read
 from tallymark.check.rules import Hit, finding
 from tallymark.config import CheckRule, CheckRules, Severity
 from tallymark.contract import Contract
@@ -76,7 +77,8 @@ def header_findings(entries: Sequence[Entry], rules: CheckRules) -> dict[str, li
             before = seen.setdefault(name, _Seen())
             hit = before.changed(name, forms) if name not in told else None
             if rule is not None and hit is not None:
-                hit = dataclasses.replace(hit, rows=entry["rows_read"], share=1.0)
+                query = rows_read(entry["delivery"])
+                hit = dataclasses.replace(hit, rows=entry["rows_read"], share=1.0, query=query)
                 found.setdefault(entry["delivery"], []).append(_dated(rule, hit, entry))
             before.learn(forms)
     return found

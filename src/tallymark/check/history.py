@@ -22,6 +22,7 @@ from tallymark.check.days import (
 )
 from tallymark.check.order_history import Fields, Ids, Sums, odd_orders
 from tallymark.check.past import Day, Habit, Told
+from tallymark.check.queries import rows_read
 from tallymark.check.rules import Hit, finding
 from tallymark.check.shares import Shares
 from tallymark.config import CheckRules
@@ -62,9 +63,9 @@ def history_findings(
         Shares(contract, wanted).look,
         Hours().look,
         lambda day: client_volume(day, wanted),
-        lambda day: odd_orders(day, habits),
-        Sums().look,
-        Ids().look,
+        lambda day: odd_orders(day, habits, contract.payload),
+        Sums(contract.payload).look,
+        Ids(contract.payload).look,
     ]
     found: dict[str, list[Finding]] = {entry["delivery"]: [] for entry in entries}
     known = {entry["delivery"]: entry for entry in entries}
@@ -108,6 +109,7 @@ def _same(entry: Entry, other: str) -> Told:
         evidence={"other": other},
         rows=entry["rows_read"],
         share=1.0,
+        query=rows_read(entry["delivery"]),
     )
     return Told("same_bytes", entry["delivery"], hit)
 

@@ -67,6 +67,9 @@ def exported(contract: Contract) -> dict[str, Any]:
         told.pop("expected_by", None)
         if told:
             ours[section] = told
+    for name in ("pages", "client_made_at"):
+        if getattr(contract, name) != Contract.model_fields[name].default:
+            ours[name] = whole[name]
     document: dict[str, Any] = {
         "apiVersion": API_VERSION,
         "kind": "DataContract",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tallymark.check import queries
 from tallymark.check.hourly import moment, unpacked
 from tallymark.check.past import CHANCE, Counts, Day, Entry, Habit, Told, Window, onset
 from tallymark.check.rules import Hit
+from tallymark.check.sums import CENT, sign
 from tallymark.config import CheckRule, Severity
-from tallymark.engine.base import literal
+from tallymark.contract import Payload
 
 __all__ = ["Fields", "Ids", "Sums", "odd_orders"]
 
@@ -27,10 +30,6 @@ _RUN = 0.9  # share of empty values inside, at least, and of filled ones outside
 
 def _hour(number: int) -> str:
     return moment(number * _HOUR_S * 1000)
-
-
-def _date(entry: Entry) -> str:
-    return f"order_date = date {literal(str(entry['date']))}"
 
 
 # ---------------------------------------------------------------- fields of the payload
@@ -75,6 +74,7 @@ class Fields:
             evidence={"filled_before": before[0], "expected_before": before[1]},
             rows=want,
             share=1.0,
+            query=queries.empty_places(entry["delivery"], name),
         )
         return Told("payload_field_lost", entry["delivery"], hit, since)
 
@@ -122,6 +122,7 @@ class Fields:
             },
             rows=bad,
             share=bad / counts.of,
+            query=queries.empty_places(entry["delivery"], name, since, until),
         )  # fmt: skip
         return Told("payload_field_partly_lost", entry["delivery"], hit, since)
 
@@ -177,21 +178,20 @@ def _broken_off(counts: Counts, past_bad: int, past_of: int) -> Window | None:
 # ---------------------------------------------------------------- worth
 
 
-def odd_orders(day: Day, habits: dict[str, Habit]) -> Iterator[Told]:
+def odd_orders(day: Day, habits: dict[str, Habit], names: Payload) -> Iterator[Told]:
     """Purchases whose revenue is no number, or nothing although something was bought."""
+    revenue, named = queries.number(names.revenue), queries.named_item(names.items, names.item_name)
     for entry in day.entries:
         orders = entry.get("orders") or {}
         total = orders.get("orders", 0)
         if not total:
             continue
         if orders["not_a_number"]:
+            query = _purchases(entry, f"{queries.filled(names.revenue)} and {revenue} is null")
             yield _odd(entry, "not_a_number", "order_revenue_not_a_number",
-                       "state a revenue that is no number", None, None)  # fmt: skip
+                       "state a revenue that is no number", None, query)  # fmt: skip
         if orders["zero"]:
-            query = (
-                f"select count(*) from fct_orders where {_date(entry)} and revenue = 0 "
-                "and status <> 'test'"
-            )
+            query = _purchases(entry, f"{revenue} = 0 and {named}")
             many = orders["zero"] >= max(_FEWEST_ZERO, _MOST_ZERO * total)
             yield _odd(entry, "zero", "order_zero_revenue",
                        "are worth nothing although an item is named",
@@ -200,12 +200,16 @@ def odd_orders(day: Day, habits: dict[str, Habit]) -> Iterator[Told]:
         usual, tests = habit.usual(day.number), orders["test"]
         more = usual is not None and tests / total - usual > _MOST_ZERO
         if more and habit.chance_of_more(day.number, tests, total) < CHANCE:
-            query = f"select count(*) from fct_orders where {_date(entry)} and status = 'test'"
+            query = _purchases(entry, f"{revenue} = 0 and not ({named})")
             yield _odd(entry, "test", "order_test_share",
                        f"are test orders (no worth, no named item); usual are {usual:.0%}",
                        None, query)  # fmt: skip
         else:
             habit.add(day.number, tests, total)
+
+
+def _purchases(entry: Entry, condition: str) -> str:
+    return queries.rows_of_events(entry["delivery"], queries.purchases(condition))
 
 
 def _odd(
@@ -235,6 +239,7 @@ def _odd(
 class Sums:
     """Judges whether revenue and items add up, in the reading that is the shop's habit."""
 
+    names: Payload = field(default_factory=Payload)
     fits: dict[str, list[int]] = field(default_factory=dict)  # reading: fits, orders
     said: bool = False
 
@@ -303,7 +308,7 @@ class Sums:
             rows=bad,
             share=bad / total,
             evidence={"reading": reading, "usual_share": round(usual, 6)},
-            query=_sum_query(entry) if " " not in reading else None,
+            query=_sum_query(entry, reading, self.names),
         )
         return Told("order_revenue_mismatch", entry["delivery"], hit, since)
 
@@ -325,13 +330,12 @@ def _words(reading: str) -> str:
     return f"the sum of {sums}{' ' if rest else ''}{rest}"
 
 
-def _sum_query(entry: Entry) -> str:
-    return (
-        "select count(*) from fct_orders inner join (select order_id, sum(line_revenue) as lines, "
-        "sum(coalesce(quantity, 1)) as units from fct_order_items group by order_id) as items "
-        f"using (order_id) where {_date(entry)} and revenue > 0 "
-        "and abs(revenue - lines) > 0.011 * greatest(units, 1)"
-    )
+def _sum_query(entry: Entry, reading: str, names: Payload) -> str:
+    base, *beside = re.split(r" [+-] ", reading)
+    return queries.unsummed(
+        entry["delivery"], names.model_dump(), base,
+        [(name, sign(name) or 1) for name in beside], str(CENT),
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- ids seen before
@@ -356,6 +360,7 @@ _SEEN = {
 class Ids:
     """Tells of transaction ids that earlier deliveries brought, with what chance would bring."""
 
+    names: Payload = field(default_factory=Payload)
     spaces: dict[str, int] = field(default_factory=dict)
 
     def look(self, day: Day) -> Iterator[Told]:
@@ -367,12 +372,15 @@ class Ids:
                 for space, count in sorted(own.items())
             )
             for kind, found in (entry.get("seen") or {}).items():
-                yield self._told(entry, kind, found, chance)
+                yield self._told(entry, kind, found, chance, alone=len(day.entries) == 1)
             for space, count in own.items():
                 self.spaces[space] = self.spaces.get(space, 0) + count
 
-    def _told(self, entry: Entry, kind: str, found: Mapping[str, int], chance: float) -> Told:
+    def _told(
+        self, entry: Entry, kind: str, found: Mapping[str, int], chance: float, *, alone: bool
+    ) -> Told:
         check, value, column, says = _SEEN[kind]
+        key = entry["delivery"]
         total = entry["orders"]["orders"]
         count = found["orders"]
         by_chance = f" ({chance:.2f} expected by chance)" if kind == "colliding" else ""
@@ -381,11 +389,13 @@ class Ids:
             rows=count,
             share=count / total if total else None,
             evidence={"collisions_by_chance": round(chance, 4)} if by_chance else {},
-            query=(
-                f"select count(*) from fct_orders as late where {_date(entry)} "
-                f"and {column} = '{value}' and exists (select 1 from fct_orders as early "
-                "where early.transaction_id = late.transaction_id "
-                "and early.order_date < late.order_date)"
-            ),
+            # Of several files of one day, the tables go by the time and the gate by the name.
+            query=queries.rows_of_orders(
+                key,
+                f"{column} = '{value}' and "
+                f"{queries.id_again(key, self.names.transaction_id, entry['date'])}",
+            )
+            if alone
+            else None,
         )
         return Told(check, entry["delivery"], hit, moment(found["first"]))

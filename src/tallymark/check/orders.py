@@ -13,7 +13,7 @@ from typing import Any
 from tallymark.check.hourly import packed
 from tallymark.check.sums import Sums, measure_sums
 from tallymark.contract import Contract, Payload
-from tallymark.ingest.identity import is_test, same_customer
+from tallymark.ingest.identity import is_refund, is_test, same_customer
 from tallymark.ingest.payloads import Order, parse_order
 
 __all__ = ["OrderFacts", "OrderKey", "chance_collisions", "id_spaces", "measure_orders"]
@@ -90,7 +90,7 @@ def measure_orders(rows: Sequence[Row], contract: Contract) -> OrderFacts:
     orders = [order for _, _, order in parsed]
     by_id: dict[str, list[tuple[str | None, Order]]] = {}
     for client, _, order in parsed:
-        if order.transaction_id is not None and not is_test(order):
+        if order.transaction_id is not None and not is_test(order) and not is_refund(order):
             by_id.setdefault(order.transaction_id, []).append((client, order))
     revenues = [order.revenue for order in orders if order.revenue is not None]
     odd = [(ms, _no_number(order, names), _worthless(order), is_test(order))
@@ -115,7 +115,8 @@ def measure_orders(rows: Sequence[Row], contract: Contract) -> OrderFacts:
         sums=measure_sums([(ms, order) for _, ms, order in parsed]),
         spaces=id_spaces(by_id),
         keys=[_key(client, ms, order) for client, ms, order in parsed
-              if order.transaction_id is not None and not is_test(order)],
+              if order.transaction_id is not None and not is_test(order)
+              and not is_refund(order)],
         **_identities(by_id.values()),
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,8 @@ __all__ = ["markdown"]
 
 _LISTED = 3  # deliveries named in a finding; of more, the first and the last
 _FACTS = 8  # facts of the evidence; the JSON has all
+_SHARES = ("share", "likeness")  # how the names of shares end
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _LEVELS = tuple(Severity)
 
 
@@ -161,7 +164,7 @@ def _block(story: Story) -> Iterator[str]:
     if story.rows is not None:
         yield f"- Rows: {story.rows:,}{_share(story)}"
     if story.money is not None:
-        yield f"- Money touched: {money_words(story.money)}"
+        yield f"- Money touched: {money_words(story.money)}{_currency(story)}"
     if one.fix:
         yield f"- Fix: {rich(one.fix)}"
     if one.owner:
@@ -178,6 +181,12 @@ def _block(story: Story) -> Iterator[str]:
     if one.sample:
         yield ""
         yield from _sample(one.sample)
+
+
+def _currency(story: Story) -> str:
+    """The currency of the money, where the orders state one."""
+    told = story.one.evidence.get("currency")
+    return f" {escaped(told)}" if isinstance(told, str) else ""
 
 
 def _names(story: Story) -> str:
@@ -202,20 +211,31 @@ def _share(story: Story) -> str:
 
 def _facts(one: Finding) -> str:
     shown = [
-        f"{escaped(name.replace('_', ' '))} {escaped(_fact(value))}"
+        f"{escaped(name.replace('_', ' '))} {escaped(_fact(value, name))}"
         for name, value in one.evidence.items()
-        if value is not None and value not in ("", [], {})
+        if value is not None and value not in ("", [], {}) and not _said(name, value, one)
     ]
     return ", ".join(shown[:_FACTS])
 
 
-def _fact(value: Any) -> str:
+def _said(name: str, value: Any, one: Finding) -> bool:
+    """Whether a fact says nothing that is not said elsewhere: any row counts, or the currency."""
+    return (name == "threshold" and not value) or (name == "currency" and one.money is not None)
+
+
+def _fact(value: Any, name: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return "; ".join(f"{name}: {_fact(inner)}" for name, inner in value.items())
+        return "; ".join(f"{key}: {_fact(inner)}" for key, inner in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(_fact(inner) for inner in value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float) and name.endswith(_SHARES) and 0 <= value <= 1:
+        return percent(value)
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return moment_words(value)
     return str(value)
 
 

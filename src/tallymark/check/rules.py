@@ -15,6 +15,7 @@ from typing import Any
 
 from tallymark.check import column_words, queries
 from tallymark.check.facts import Facts
+from tallymark.check.money import Again, Touched
 from tallymark.check.parameters import ROW_TESTS, VALUE_CHECKS, foreign_keys, refuse_parameters
 from tallymark.check.plugins import load_plugin, plugin_names
 from tallymark.check.samples import BROKEN, Look
@@ -39,8 +40,9 @@ class Hit:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     fix: str | None = None
     severity: Severity | None = None
-    query: str | None = None
-    money: Decimal | None = None  # what the touched orders state
+    query: str | None = None  # SQL that counts the rows again; empty where none can
+    money: Decimal | None = None  # what the touched orders state; else asked by `where`
+    again: Again | None = None  # of orders that came more than once, which of them it touches
     where: str | None = None  # SQL over landed rows: those it touches, for a sample
     action: Action | None = None  # instead of the rule's
     since: str | None = None  # where it did not begin with the delivery
@@ -148,6 +150,7 @@ def finding(
 ) -> Finding:
     """A hit weighed by its rule, with a sample of the rows it touches."""
     day = facts.delivery.date if facts else None
+    touched = _touched(hit, look)
     return Finding(
         id=f"{rule.id}:{hit.subject}" if hit.subject else rule.id,
         layer=Layer.QUALITY,
@@ -159,19 +162,30 @@ def finding(
         delivery=facts.delivery.key if facts else None,
         rows=hit.rows,
         share=None if hit.share is None else round(hit.share, 6),
-        evidence=hit.evidence,
+        evidence={**hit.evidence, **touched.evidence()},
         fix=hit.fix or rule.fix,
         owner=rule.owner,
         query=hit.query or _query(hit, facts),
         sample=(look(hit.where) or None) if look and hit.where else None,
-        money=hit.money,
+        money=touched.money,
         runbook=rule.runbook,
     )
 
 
+def _touched(hit: Hit, look: Look | None) -> Touched:
+    """What the purchases that a hit touches state; lines that are no rows say nothing."""
+    if hit.money is not None or look is None:
+        return Touched(money=hit.money)
+    if hit.again is not None:
+        return look.worth.of_orders(hit.again)
+    if hit.where is None or hit.where == BROKEN or not hit.rows:
+        return Touched()
+    return look.worth.of_rows(hit.where)
+
+
 def _query(hit: Hit, facts: Facts | None) -> str | None:
     """The query of a hit that only says which landed rows it touches."""
-    if facts is None or hit.rows is None or hit.where in {None, BROKEN}:
+    if facts is None or hit.rows is None or hit.where in {None, BROKEN} or hit.query is not None:
         return None
     return queries.rows_of(facts.delivery.key, str(hit.where))
 
@@ -260,7 +274,8 @@ def _column_type_changed(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
     for change in facts.columns.changes:
         # Only the sample was looked at: where none of it fits, all rows are taken to be changed.
         hit = Hit(**column_words.changed(change))
-        yield hit if change.shape.fits else replace(hit, rows=facts.rows, share=1.0)
+        query = queries.rows_read(facts.delivery.key)
+        yield hit if change.shape.fits else replace(hit, rows=facts.rows, share=1.0, query=query)
 
 
 @_check
@@ -388,6 +403,12 @@ def _countable(facts: Facts, condition: str) -> dict[str, Any]:
     return {"query": query, "where": f"{where} and {queries.SOUND}"}
 
 
+def _orders_again(facts: Facts, condition: str) -> str:
+    """The query of orders whose id comes more than once in the delivery."""
+    again = queries.id_again(facts.delivery.key, facts.names.transaction_id)
+    return queries.rows_of_orders(facts.delivery.key, f"{condition} and {again}")
+
+
 @_check
 def _payload_invalid(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
@@ -426,7 +447,10 @@ def _order_test(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
         facts, rule, facts.orders.test,
         "worth nothing and without a named item: shown as test, not counted",
-        query=queries.rows_of_orders(facts.delivery.key, "status = 'test'"),
+        **_countable(
+            facts, f"{queries.number(facts.names.revenue)} = 0 and not ("
+            f"{queries.named_item(facts.names.items, facts.names.item_name)})",
+        ),
     )  # fmt: skip
 
 
@@ -435,7 +459,8 @@ def _order_redelivered(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
         facts, rule, facts.orders.redelivered,
         "are the same order of the same customer again; each is counted once",
-        query=queries.rows_of_orders(facts.delivery.key, "status = 'redelivery'"),
+        query=_orders_again(facts, "status = 'redelivery'"),
+        again="redelivered",
     )  # fmt: skip
 
 
@@ -455,7 +480,7 @@ def _order_id_collision(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
             "revenue_kept": str(orders.colliding_revenue),
         },
         money=orders.colliding_revenue,
-        query=queries.rows_of_orders(facts.delivery.key, "id_status = 'id_collision'"),
+        query=_orders_again(facts, "id_status = 'id_collision'"),
     )  # fmt: skip
 
 
@@ -464,5 +489,6 @@ def _order_conflict(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
         facts, rule, facts.orders.conflicting,
         "have the id and customer of another but not its content; the latest counts",
-        query=queries.rows_of_orders(facts.delivery.key, "id_status = 'conflict'"),
+        query=_orders_again(facts, "id_status = 'conflict'"),
+        again="conflicting",
     )  # fmt: skip

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 import duckdb
 
 from tallymark.check.hourly import moment
+from tallymark.check.money import Worth
 from tallymark.contract import Payload
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.landing import Landed
@@ -29,7 +30,6 @@ __all__ = [
 BROKEN = "broken"  # instead of a condition: lines that did not land, as they are no rows
 SHOWN = 3  # rows of a sample
 Row = Mapping[str, Any]
-Look = Callable[[str], Sequence[Row]]
 
 _LONGEST = 96  # characters of one value
 ORDER = ("line", "time", "event", "client", "page", "agent", "order", "revenue", "items", "reason")
@@ -134,7 +134,8 @@ def _short(text: str) -> str:
 def private(one: Finding) -> Finding:
     """A finding whose words hold nothing personal, even where a column's name was a value.
 
-    What its query needs to count again is left as it is.
+    Its query is seen to by :func:`~tallymark.check.queries.answerable`: half hidden it would count
+    something else.
     """
     return dataclasses.replace(
         one,
@@ -161,44 +162,68 @@ _COLUMNS = ("line_number", "event_ms", "event_name", "client_id", "page_url", "r
             "user_agent", "payload", "step")  # fmt: skip
 
 
-def looker(
-    engine: DuckEngine, landed: Landed, names: Payload, columns: Mapping[str, str | None]
-) -> Look:
-    """A function from a condition on landed rows to the first rows that meet it, masked.
-
-    Two queries: the first finds line numbers and reads no more columns than the condition names;
-    the second reads those lines. A condition that only a built table can answer gives no rows;
-    what only a whole landed file can answer does not bind.
-    :data:`BROKEN` gives the first lines that are no rows; their bytes stay in quarantine.
+class Look:
+    """Looks at the landed rows that a finding is about: the first of them, and their worth.
 
     Args:
+        engine: Where to ask.
         landed: The landed delivery.
         names: The keys of a purchase's payload.
         columns: For each role of the contract, the delivered column that plays it, or None.
-    """
-    source = landed.source
 
-    def look(condition: str) -> Sequence[Row]:
+    Attributes:
+        worth: What the touched purchases state.
+    """
+
+    def __init__(
+        self,
+        engine: DuckEngine,
+        landed: Landed,
+        names: Payload,
+        columns: Mapping[str, str | None],
+    ) -> None:
+        self._engine = engine
+        self._landed = landed
+        self._names = names
+        self._columns = columns
+        self.worth = Worth(engine, landed, names)
+
+    def __call__(self, condition: str) -> Sequence[Row]:
+        """The first rows that meet a condition on landed rows, masked.
+
+        Two queries: the first finds line numbers and reads no more columns than the condition
+        names; the second reads those lines. A condition that only a built table can answer gives
+        no rows; what only a whole landed file can answer does not bind. :data:`BROKEN` gives the
+        first lines that are no rows; their bytes stay in quarantine.
+        """
+        source = self._landed.source
         if condition == BROKEN:
-            first = sorted(landed.bad_lines)[:SHOWN]
+            first = sorted(self._landed.bad_lines)[:SHOWN]
             return [{"line": number, "reason": masked(reason)} for number, reason, _ in first]
+        asked = f"select line_number from {source} where {condition} limit {SHOWN}"
         try:
-            found = engine.rows(f"select line_number from {source} where {condition} limit {SHOWN}")
+            found = self._engine.rows(asked)
         except duckdb.BinderException:
-            if landed.light:
+            if self._landed.light:
                 raise
             return ()
         lines = sorted({int(row[0]) for row in found})
         if not lines:
             return ()
         listed = ", ".join(map(str, lines))
-        rows = engine.rows(
+        rows = self._engine.rows(
             f"select {', '.join(_COLUMNS)} from {source} where line_number in ({listed}) "
             "order by line_number"
         )
-        return [dict(_shown(dict(zip(_COLUMNS, row, strict=True)), names, columns)) for row in rows]
+        cells = (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
+        return [dict(_shown(row, self._names, self._columns)) for row in cells]
 
-    return look
+
+def looker(
+    engine: DuckEngine, landed: Landed, names: Payload, columns: Mapping[str, str | None]
+) -> Look:
+    """What looks at the rows of a landed delivery; the arguments of :class:`Look`."""
+    return Look(engine, landed, names, columns)
 
 
 def _shown(

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tallymark.check import queries
 from tallymark.check.hourly import unpacked as numbers
 from tallymark.check.past import CHANCE, Counts, Day, Entry, Habit, Told, Window, clock, onset
 from tallymark.check.repeats import DOUBLE_MS
@@ -168,7 +169,13 @@ class Shares:
                 "until": until,
                 **_named(name, traffic),
             },
-            query=_query(entry, kind, since, until, (usual or 0.0) if touched != rows else 0.0),
+            query=(
+                queries.fired_twice(
+                    entry["delivery"], name.removeprefix(_DOUBLE), DOUBLE_MS, since, until
+                )
+                if name.startswith(_DOUBLE)
+                else _query(entry, kind, since, until, (usual or 0.0) if touched != rows else 0.0)
+            ),
         )
         return Told(check, entry["delivery"], hit, since)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from tallymark.ingest.payloads import Order
 
-__all__ = ["Sums", "measure_sums"]
+__all__ = ["CENT", "Sums", "measure_sums", "sign"]
 
 HOUR_MS = 3_600_000
 # Words in the names of amounts that stand beside the items, and whether they add or take away.
@@ -26,7 +26,8 @@ _MOST = 4  # amounts that are tried together
 _KEPT = 6  # readings that a ledger entry remembers
 _TRIED = 2000  # orders on which every reading is tried; the best are then tried on all
 _Reading = tuple[str, tuple[str, ...]]
-_CENT = Decimal("0.011")  # each unit may be rounded to its cent
+CENT = Decimal("0.011")
+"""By how much each unit may be rounded: its cent, and a little for what is rounded twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ def measure_sums(orders: Sequence[tuple[int, Order]]) -> Sums:
         and all(item.price is not None for item in order.items)
     ]  # fmt: skip
     beside = Counter(
-        name for _, order in usable for name, _ in order.amounts if _sign(name) is not None
+        name for _, order in usable for name, _ in order.amounts if sign(name) is not None
     )
     chosen = sorted(name for name, _ in sorted(beside.items(), key=lambda one: (-one[1], one[0]))
                     [:_MOST])  # fmt: skip
@@ -108,7 +109,8 @@ def _best(misfits: Mapping[str, Sequence[int]], readings: Sequence[_Reading]) ->
     return [one for one in readings if one in chosen]
 
 
-def _sign(name: str) -> int | None:
+def sign(name: str) -> int | None:
+    """Whether an amount of some name adds to what the items cost (1) or takes away (-1)."""
     lower = name.lower()
     if any(word in lower for word in _TAKES):
         return -1
@@ -116,7 +118,7 @@ def _sign(name: str) -> int | None:
 
 
 def _named(base: str, subset: Sequence[str]) -> str:
-    return base + "".join(f" {'-' if _sign(one) == -1 else '+'} {one}" for one in subset)
+    return base + "".join(f" {'-' if sign(one) == -1 else '+'} {one}" for one in subset)
 
 
 class _Parts:
@@ -129,14 +131,14 @@ class _Parts:
             "unit": sum((price * times for price, times in prices), Decimal(0)),
             "line": sum((price for price, _ in prices), Decimal(0)),
         }
-        self.allowed = _CENT * max(Decimal(1), sum((abs(n) for _, n in prices), Decimal(0)))
+        self.allowed = CENT * max(Decimal(1), sum((abs(n) for _, n in prices), Decimal(0)))
         self.amounts = dict(order.amounts)
 
     def add_up(self, base: str, subset: Sequence[str]) -> bool:
         """Whether the items and some of the amounts make the revenue, to the rounded cent."""
         total = self.bases[base]
         for name in subset:
-            total += (_sign(name) or 1) * abs(self.amounts.get(name, Decimal(0)))
+            total += (sign(name) or 1) * abs(self.amounts.get(name, Decimal(0)))
         return abs(total - self.revenue) <= self.allowed
 
 

@@ -21,7 +21,7 @@ from tallymark.contract import Contract, InternalMarks
 from tallymark.engine.base import literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.landing import Landed
-from tallymark.ingest.landing_sql import CLIENT_KEY, REJECTED, Fault
+from tallymark.ingest.landing_sql import CLIENT_KEY, REJECTED, Fault, marked
 
 __all__ = ["Traffic", "measure_traffic"]
 
@@ -241,7 +241,8 @@ class _Measuring:
         marks = self.contract.internal
         own = [agent for agent in agents if any(mark in agent for mark in marks.user_agents)]
         inside = [_in("page_host", hosts), _in("user_agent", own)]
-        inside += [f"contains(page_url, {literal(mark)})" for mark in _in_urls(marks)]
+        if marks.url_parameters:  # the same question that flags events in the tables
+            inside.append(marked(InternalMarks(url_parameters=marks.url_parameters)))
         conditions["internal"] = " or ".join(f"({one})" for one in inside if one)
         told = {name: text for name, text in conditions.items() if text}
         for name in ("bot", "internal") if "user_agent" in self.roles else ("internal",):
@@ -365,15 +366,6 @@ def _classified(agent: str) -> Agent:
 def _in(column: str, values: Sequence[str]) -> str:
     """SQL that asks whether a column is one of some values; nothing for none."""
     return f"{column} in ({', '.join(map(literal, values))})" if values else ""
-
-
-def _in_urls(marks: InternalMarks) -> list[str]:
-    """What marked addresses contain, whichever parameter comes first."""
-    found = []
-    for mark in marks.url_parameters:
-        text = mark if "=" in mark else f"{mark}="
-        found += [f"?{text}", f"&{text}"]
-    return found
 
 
 def _commonest(names: Counter[str]) -> list[tuple[str, int]]:

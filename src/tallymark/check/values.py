@@ -13,6 +13,8 @@ from tallymark.check.parameters import above, limit_of
 from tallymark.check.payload_schema import misfits
 from tallymark.check.plugins import PluginError, Rows, called, load_plugin, plugin_names
 from tallymark.check.predicates import Compiled, Key, Predicate, event_names
+from tallymark.check.queries import rows_of
+from tallymark.check.repeats import all_differ
 from tallymark.check.rules import Hit, built_in
 from tallymark.classify.hosts import (
     HostIndex,
@@ -33,6 +35,8 @@ __all__ = ["with_values"]
 _SHOWN = 10  # names in one sentence
 _LONGEST = 60  # characters of a name
 _MOST_HOSTS = 1000
+_MOST_COUNTED = 50  # hosts that a query names
+_EXTRA = "extra_"  # how columns of the shop's own are called in a landed file
 _DEEP_PAGE, _DEEP_PAGES = 100, 50  # payloads looked at one by one, where they may be too deep
 # A day of the delivery ends, somewhere on Earth, so much after it ends in UTC.
 _LAST_ZONE = dt.timedelta(hours=14)
@@ -87,8 +91,10 @@ class _Measuring:
         for test, bad, of in self._counted(tests):
             if above(test.rule, bad, of):
                 found.setdefault(test.rule.id, []).append(self._hit(test, bad, of))
-        for key in self.compiled.keys:
-            if self._delivered(key):
+        for place, key in enumerate(self.compiled.keys):
+            # Where no two hashes are the same, no two keys are.
+            alone = self.landed.light and all_differ(self.engine, self.landed, f"key_{place}")
+            if self._delivered(key) and not alone:
                 found.setdefault(key.rule.id, []).extend(self._repeated(key))
         for rule in rules.rules:
             if rule.enabled:
@@ -126,7 +132,12 @@ class _Measuring:
             wanted.setdefault(test.counted, len(wanted))
             if test.of is not None:
                 wanted.setdefault(test.of, len(wanted))
-        counts = ", ".join(f"count(case when {sql} then 1 end)" for sql in wanted)
+        if self.landed.light:
+            landed = {sql: 1 << place for place, sql in enumerate(self.landed.asked.flags)}
+            seen = [f"flags & {landed[sql]} > 0" if sql in landed else sql for sql in wanted]
+        else:
+            seen = list(wanted)
+        counts = ", ".join(f"count(case when {sql} then 1 end)" for sql in seen)
         row = self.engine.rows(f"select {counts} from {self.source}")[0]
         for test in tests:
             of = self.landed.rows if test.of is None else int(row[wanted[test.of]])
@@ -144,18 +155,15 @@ class _Measuring:
             rows=bad,
             share=bad / of,
             evidence=evidence,
-            query=self._query(rule, test.test),
+            query=self._query(test.test),
             where=f"({test.counted})",
         )
 
-    def _query(self, rule: CheckRule, condition: str) -> str | None:
-        """What counts the rows again in the warehouse; it has neither rejected rows nor extras."""
-        if rule.action == "quarantine_rows" or "extra_" in condition:
-            return None
-        return (
-            f"select count(*) from events where delivery = {literal(self.facts.delivery.key)} "
-            f"and {condition.replace(TIME, 'event_time')}"
-        )
+    def _query(self, condition: str) -> str:
+        """What counts the rows again in the warehouse; columns of the shop's own are not there."""
+        if _EXTRA in condition:
+            return ""
+        return rows_of(self.facts.delivery.key, condition.replace(TIME, "event_time"))
 
     def _names(self, column: str, condition: str) -> str:
         """The names that most bad rows have, and how many more names there are."""
@@ -204,7 +212,19 @@ class _Measuring:
                 rows=int(extra),
                 share=extra / rows,
                 evidence={**limit_of(key.rule), "values": int(values)},
+                query=self._beyond_first(key, " and ".join(there) + of),
             )
+
+    def _beyond_first(self, key: Key, condition: str) -> str:
+        """What counts the rows beyond the first of each key again in the warehouse."""
+        columns = ", ".join(key.columns)
+        if _EXTRA in columns + condition:
+            return ""
+        return (
+            "select cast(coalesce(sum(n - 1), 0) as bigint) from (select count(*) as n from landed "
+            f"where delivery = {literal(self.facts.delivery.key)} and {condition} "
+            f"group by {columns})"
+        )
 
     def _others(self, rule: CheckRule) -> Iterator[Hit]:
         if rule.check == "time_zone":
@@ -236,6 +256,10 @@ class _Measuring:
             rows=odd,
             share=odd / rows,
             evidence={**limit_of(rule), "styles": styles},
+            query=rows_of(
+                self.facts.delivery.key,
+                f"faults & {Fault.TIME.value} = 0 and {_other_style(usual)}",
+            ),
         )
 
     def _no_json(self, rule: CheckRule) -> Iterator[Hit]:
@@ -249,6 +273,7 @@ class _Measuring:
                 rows=broken + deep,
                 share=(broken + deep) / rows,
                 evidence={**limit_of(rule), "no_json": broken, "too_deep": deep},
+                query="" if deep else None,
                 where=f"(faults & {Fault.PAYLOAD.value} > 0)",
             )
 
@@ -286,10 +311,12 @@ class _Measuring:
             )
         )
         strange: Counter[str] = Counter()
+        counted = []
         for host, count in hosts:
             domain = registrable_domain(host)
             if domain not in own and not internal_host(host) and known.lookup(host) is None:
                 strange[domain] += count
+                counted.append(host)
         odd = strange.total()
         if above(rule, odd, rows):
             told = ", ".join(f"{_plain(one)} ({n:,})" for one, n in strange.most_common(_SHOWN))
@@ -301,6 +328,12 @@ class _Measuring:
                 rows=odd,
                 share=odd / rows,
                 evidence={**limit_of(rule), "own": sorted(own)},
+                query=rows_of(
+                    self.facts.delivery.key,
+                    f"page_host in ({', '.join(map(literal, sorted(counted)))})",
+                )
+                if len(counted) <= _MOST_COUNTED
+                else None,
             )
 
     def _unfit(self, rule: CheckRule) -> Iterator[Hit]:
@@ -348,6 +381,14 @@ class _Measuring:
             of = max(self.landed.rows, 1)
             if one.rows is None or rule.threshold is None or above(rule, one.rows, of):
                 yield one
+
+
+def _other_style(usual: str) -> str:
+    """Of a time that can be read: that it is not written in the usual way."""
+    flags = {"an offset": Fault.OFFSET, "no zone": Fault.LOCAL}
+    if usual in flags:
+        return f"faults & {flags[usual].value} = 0"
+    return f"faults & {(Fault.OFFSET | Fault.LOCAL).value} > 0"
 
 
 def _rows_of(rule: CheckRule) -> str:

@@ -43,14 +43,25 @@ Entry = dict[str, Any]
 
 
 def summarise(entries: Sequence[Mapping[str, Any]], rules: CheckRules, contract: Contract,
-              judged: int, clock: Clock = NO_CLOCK) -> CheckResult:  # fmt: skip
-    """All verdicts as one result, with the facts that only history shows added to each."""
+              judged: int, clock: Clock = NO_CLOCK,
+              paths: Mapping[str, str] | None = None) -> CheckResult:  # fmt: skip
+    """All verdicts as one result, with the facts that only history shows added to each.
+
+    Args:
+        entries: What the ledger has of each delivery.
+        rules: Which checks there are.
+        contract: What was promised.
+        judged: How many deliveries were judged now.
+        clock: What time it is.
+        paths: By delivery the path by which the gate can be asked about it again.
+    """
     history = history_findings(entries, rules, contract, clock)
     headers = header_findings(entries, rules)
     reports = []
     for entry in entries:
         own = [as_finding(one) for one in entry["findings"]]
-        found = [*own, *history.get(entry["delivery"], []), *headers.get(entry["delivery"], [])]
+        later = [*history.get(entry["delivery"], []), *headers.get(entry["delivery"], [])]
+        found = [*own, *later]
         verdict = Verdict(entry["verdict"])
         if len(found) > len(own) and verdict in {Verdict.PASS, Verdict.WARN}:
             verdict = verdict_of("warn", found, 0)
@@ -72,7 +83,10 @@ def summarise(entries: Sequence[Mapping[str, Any]], rules: CheckRules, contract:
                 contract_version=entry["contract_version"],
                 first_event_at=entry["first_event_at"],
                 last_event_at=entry["last_event_at"],
-                findings=[private(answerable(one)) for one in found],
+                findings=[
+                    private(answerable(one, entry, later, (paths or {}).get(entry["delivery"])))
+                    for one in found
+                ],
             )
         )
     severities = [one.severity for report in reports for one in report.findings]
