@@ -1,0 +1,1 @@
+"""Simulated shops, kinds of incident, and how the watch and others do on them."""

@@ -219,7 +219,7 @@ class Shop:
             return rng.binomial(of, np.clip(share, 0.0, 1.0))
 
         rates = days.rates
-        hours = (HOUR_SHARES * days.kept)
+        hours = HOUR_SHARES * days.kept
         hours = hours / np.maximum(hours.sum(axis=1, keepdims=True), 1e-12)
         events = rng.poisson(n[:, None] * EVENTS_A_SESSION * hours / (1 - rates["bots"])[:, None])
         total = events.sum(axis=1)

@@ -138,8 +138,4 @@ def _delay(
 
 def _loud(watch: Watch, date: dt.date) -> dict[str, Severity]:
     """Findings that somebody would be told of."""
-    return {
-        one.id: one.severity
-        for one in watch.findings(date)
-        if one.severity is not Severity.P3
-    }
+    return {one.id: one.severity for one in watch.findings(date) if one.severity is not Severity.P3}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tallymark.ingest.payloads import Order
 
-__all__ = ["Judged", "Purchase", "is_test", "judge_orders", "same_customer"]
+__all__ = ["Judged", "Purchase", "is_refund", "is_test", "judge_orders", "same_customer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,11 @@ class Judged:
 def is_test(order: Order) -> bool:
     """Zero value **and** no named item: shown, in no rate. An unreadable payload is no test."""
     return order.valid and order.revenue == 0 and not any(item.item_name for item in order.items)
+
+
+def is_refund(order: Order) -> bool:
+    """Revenue below zero: money that went back, whatever the event is called."""
+    return order.revenue is not None and order.revenue < 0
 
 
 def same_customer(orders: Sequence[tuple[str | None, str | None, str]]) -> list[int]:

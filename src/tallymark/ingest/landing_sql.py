@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tallymark.classify.clicks import CLICK_IDS, PARTNERS
-from tallymark.contract import Contract, EventNames
+from tallymark.contract import Contract, EventNames, InternalMarks
 from tallymark.engine.base import literal, path_list
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.extra import NOTHING, Asked
@@ -23,6 +23,8 @@ from tallymark.ingest.payloads import MAX_BYTES, MAX_DEPTH
 __all__ = [
     "BARE_URL",
     "CLIENT_KEY",
+    "FIRST_MS",
+    "LAST_MS",
     "REJECTED",
     "UTM",
     "Fault",
@@ -30,6 +32,9 @@ __all__ = [
     "landed_view",
     "landing_parts",
     "landing_sql",
+    "marked",
+    "one_visit",
+    "page_type",
     "usual_hosts",
 ]
 
@@ -43,8 +48,8 @@ COLUMNS = {
     "referrer_collected": "boolean", "faults": "integer",
 }  # fmt: skip
 # Clocks that stand still or ran away: before there was a web shop, or after this century.
-_FIRST_MS = 631_152_000_000  # 1990-01-01
-_LAST_MS = 4_102_444_800_000  # 2100-01-01
+FIRST_MS = 631_152_000_000  # 1990-01-01
+LAST_MS = 4_102_444_800_000  # 2100-01-01
 _PLAIN_HOST = re.compile(r"https://([a-z0-9.-]{1,253})/")
 _USUAL_HOSTS = 3  # a shop, its checkout, its account pages
 
@@ -183,12 +188,32 @@ def landing_parts(source: str, kept: str, tags: Sequence[str] = UTM[:3]) -> str:
     )
 
 
-def landed_view(paths: Sequence[Path], dates: Mapping[str, str]) -> str:
-    """SQL over landed files: their columns, ids and times.
+def marked(marks: InternalMarks) -> str:
+    """SQL that asks whether an event's address or user agent marks it as the shop's own.
+
+    Args:
+        marks: Parameters, as ``name`` or ``name=value``, and parts of user agents.
+    """
+    tests = [f"contains(user_agent, {literal(part)})" for part in marks.user_agents]
+    if marks.url_parameters:
+        asked = [
+            f"{re.escape(one)}(?:&|#|$)" if "=" in one else f"{re.escape(one)}(?:=|&|#|$)"
+            for one in marks.url_parameters
+        ]
+        pattern = f"[?&](?:{'|'.join(asked)})"
+        tests.append(f"regexp_matches(page_url, {literal(pattern)})")
+    return f"coalesce({' or '.join(tests)}, false)" if tests else "false"
+
+
+def landed_view(
+    paths: Sequence[Path], dates: Mapping[str, str], marks: InternalMarks | None = None
+) -> str:
+    """SQL over landed files: their columns, ids and times, and whether a mark makes them internal.
 
     Args:
         paths: Landed files; none gives no rows.
         dates: Day by delivery, for deliveries whose name states none.
+        marks: What marks an event as internal; nothing if not given.
     """
     if paths:
         source = f"read_parquet({path_list(paths)})"
@@ -206,23 +231,63 @@ def landed_view(paths: Sequence[Path], dates: Mapping[str, str]) -> str:
     return (
         f"select id_base + line_number as event_id, {CLIENT_KEY} as client_key, "
         f"{dated} as delivery_date, {', '.join(kept)}, "
-        f"make_timestamp_ms(event_ms) as event_time, faults & {REJECTED.value} as rejected "
+        f"make_timestamp_ms(event_ms) as event_time, faults & {REJECTED.value} as rejected, "
+        f"{marked(marks or InternalMarks())} as is_marked "
         f"from {source}"
     )
 
 
-def landed_urls(landed: str = "landed") -> str:
+def landed_urls(landed: str = "landed", pages: Mapping[str, Sequence[str]] | None = None) -> str:
     """SQL that adds the parts of their URLs to landed rows.
 
     A view of its own: binding it takes longer than most queries that do not need it.
 
     Args:
         landed: A relation as :func:`landed_view` makes it.
+        pages: Patterns of paths by type of page; the first type that has one that fits counts.
     """
-    return landing_parts(
-        f"(select *, {BARE_URL} as bare_url from {landed})",
-        f"* exclude (bare_url, query, {_RAW}, clicks, partners), {_PAGE_PATH} as page_path", UTM,
-    )  # fmt: skip
+    return (
+        f"select *, {page_type(pages or {})} as page_type from ("
+        + landing_parts(
+            f"(select *, {BARE_URL} as bare_url from {landed})",
+            f"* exclude (query, {_RAW}, clicks, partners), {_PAGE_PATH} as page_path",
+            UTM,
+        )
+        + ")"
+    )
+
+
+def one_visit(pages: Mapping[str, Sequence[str]]) -> str:
+    """SQL that tells of one page (``$url``) and referrer (``$referrer``) what a build would."""
+    page = (
+        "(select cast($url as varchar) as page_url, cast($referrer as varchar) as referrer, "
+        f"{BARE_URL} as bare_url from (select cast($url as varchar) as page_url))"
+    )
+    kept = f"bare_url, {_PAGE_PATH} as page_path, {_host('page_url')} as page_host"
+    return f"select *, {page_type(pages)} as page_type from ({landing_parts(page, kept, UTM)})"
+
+
+def page_type(pages: Mapping[str, Sequence[str]], path: str = "page_path") -> str:
+    """SQL that tells the type of a page from its path, capitals and a last slash aside.
+
+    Args:
+        pages: Patterns by type, in which ``*`` stands for any text.
+        path: The SQL expression of the path.
+    """
+    bare = f"lower(case when {path} = '/' then '/' else rtrim({path}, '/') end)"
+    branches = []
+    for name, patterns in pages.items():
+        fits = " or ".join(f"{bare} like {literal(_like(one))} escape '!'" for one in patterns)
+        if fits:
+            branches.append((fits, literal(name)))
+    return _case([(f"{path} is null", "cast(null as varchar)"), *branches], "'other'")
+
+
+def _like(pattern: str) -> str:
+    """A pattern with ``*`` as one of SQL, where ``%`` and ``_`` stand for something too."""
+    lower = pattern.lower()
+    bare = lower.rstrip("/") or lower
+    return re.sub(r"([!%_])", r"!\1", bare).replace("*", "%")
 
 
 # ---------------------------------------------------------------- what is landed
@@ -230,8 +295,8 @@ def landed_urls(landed: str = "landed") -> str:
 
 def _steps(names: EventNames) -> str:
     branches = []
-    for step in ("page_view", "add_to_cart", "checkout_start", "purchase", "email"):
-        known = ", ".join(literal(name) for name in getattr(names, step))
+    for step, given in names.steps():
+        known = ", ".join(literal(name) for name in given)
         if known:
             branches.append((f"event_name in ({known})", literal(step)))
     return _case(branches, "'other'")
@@ -269,6 +334,15 @@ def _faults(delivery: Delivery, asked: Asked) -> str:
     return " + ".join(
         f"case when {test} then {fault.value} else 0 end" for fault, test in checks.items()
     )
+
+
+def _counted(asked: Asked) -> str:
+    """What the tests and keys of a shop's rules say of a row, as further columns."""
+    bits = " + ".join(
+        f"case when {test} then {1 << place} else 0 end" for place, test in enumerate(asked.flags)
+    )
+    flags = f", cast({bits} as bigint) as flags" if bits else ""
+    return flags + "".join(f", {key} as key_{place}" for place, key in enumerate(asked.keys))
 
 
 def usual_hosts(urls: Sequence[str | None]) -> list[str]:
@@ -320,11 +394,12 @@ def landing_sql(
         faults=_faults(delivery, asked),
         wanted="".join(f", {_delivered(values, name)} as {name}" for name in asked.extras),
         extras="".join(f", {name}" for name in asked.extras),
+        counted=_counted(asked),
         date="cast($date as date)" if delivery.date else "cast(null as date)",
         steps=_steps(contract.events),
         collected="true" if "referrer" in values else "false",
-        first=_FIRST_MS,
-        last=_LAST_MS,
+        first=FIRST_MS,
+        last=LAST_MS,
         client=CLIENT_KEY,
     )
 
@@ -377,6 +452,6 @@ select
     {client} as client_key, cast(hash(page_url, referrer, payload) >> 1 as bigint) as rest_key,
     case when step = 'purchase' then client_id end as buyer,
     case when step = 'purchase' then payload end as purchase,
-    cast({faults} as integer) as faults
+    cast({faults} as integer) as faults{counted}
 from dated
 """
