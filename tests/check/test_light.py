@@ -17,7 +17,7 @@ from tallymark.engine.warehouse import Warehouse
 from tallymark.ingest.deliveries import find_deliveries
 from tallymark.ingest.landing import Landed
 from tests.check.judging import RULES
-from tests.ingest.making import CONTRACT, as_csv, deliver, event
+from tests.ingest.making import CONTRACT, as_csv, deliver, event, purchase
 
 KEPT = {"file", "fingerprint"}  # what differs where the rows are kept
 
@@ -133,3 +133,14 @@ def test_rules_about_values_find_the_same(
     assert landings == [True, False]
     assert counted == judged(tmp_path / "raw", tmp_path / "b", keep=True, rules=OWN)
     assert counted[0]["findings"]
+
+
+def test_a_sample_of_purchases_needs_no_whole_landing(tmp_path: Path, landings: list[bool]) -> None:
+    """What a shop has every day, such as test orders, is shown from what was counted."""
+    test = purchase({"transaction_id": "T-1", "revenue": 0, "items": []})
+    deliver(tmp_path / "raw", as_csv([event(), test]))
+    counted = judged(tmp_path / "raw", tmp_path / "a", keep=False)
+    assert landings == [True]
+    (one,) = counted[0]["findings"]
+    assert (one["rule"], one["rows"], len(one["sample"])) == ("order_test", 1, 1)
+    assert counted == judged(tmp_path / "raw", tmp_path / "b", keep=True)

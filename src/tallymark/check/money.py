@@ -64,12 +64,13 @@ class Worth:
         self._engine = engine
         self._landed = landed
         self._names = names
+        self._purchases = landed.purchases if landed.light else landed.source
 
     def of_rows(self, condition: str) -> Touched:
         """What the purchases among the rows that meet a condition on landed rows state."""
         try:
             rows = self._engine.rows(
-                f"select payload from {self._landed.source} where step = 'purchase' "
+                f"select payload from {self._purchases} where step = 'purchase' "
                 f"and ({condition}) limit {_MOST + 1}"
             )
         except duckdb.BinderException:
@@ -83,7 +84,7 @@ class Worth:
     def of_orders(self, which: Again) -> Touched:
         """What the copies, or the versions, of orders that came more than once state."""
         rows = self._engine.rows(
-            f"select client_id, payload from {self._landed.source} where step = 'purchase' "
+            f"select client_id, payload from {self._purchases} where step = 'purchase' "
             f"and faults & {REJECTED.value} = 0 order by event_ms, line_number limit {_MOST + 1}"
         )
         by_id: defaultdict[str, list[_Bought]] = defaultdict(list)

@@ -150,7 +150,8 @@ def finding(
 ) -> Finding:
     """A hit weighed by its rule, with a sample of the rows it touches."""
     day = facts.delivery.date if facts else None
-    touched = _touched(hit, look)
+    information = (hit.severity or rule.severity) is Severity.P3
+    touched = _touched(hit, None if information else look)
     return Finding(
         id=f"{rule.id}:{hit.subject}" if hit.subject else rule.id,
         layer=Layer.QUALITY,

@@ -158,8 +158,9 @@ def _walked(value: Any) -> Any:
 
 # ---------------------------------------------------------------- looking
 
-_COLUMNS = ("line_number", "event_ms", "event_name", "client_id", "page_url", "referrer",
-            "user_agent", "payload", "step")  # fmt: skip
+_COLUMNS = ("line_number", "event_ms", "event_name", "client_id", "page_url", "user_agent",
+            "payload", "step")  # fmt: skip
+_PURCHASES = "step = 'purchase'"  # what a condition on purchases begins with
 
 
 class Look:
@@ -191,32 +192,39 @@ class Look:
     def __call__(self, condition: str) -> Sequence[Row]:
         """The first rows that meet a condition on landed rows, masked.
 
-        Two queries: the first finds line numbers and reads no more columns than the condition
-        names; the second reads those lines. A condition that only a built table can answer gives
+        Two queries, unless it asks for purchases, which are few: the first finds line numbers and
+        reads no more columns than the condition names; the second reads those lines. A condition that only a built table can answer gives
         no rows; what only a whole landed file can answer does not bind. :data:`BROKEN` gives the
         first lines that are no rows; their bytes stay in quarantine.
         """
-        source = self._landed.source
         if condition == BROKEN:
             first = sorted(self._landed.bad_lines)[:SHOWN]
             return [{"line": number, "reason": masked(reason)} for number, reason, _ in first]
-        asked = f"select line_number from {source} where {condition} limit {SHOWN}"
         try:
-            found = self._engine.rows(asked)
+            rows = self._first(condition)
         except duckdb.BinderException:
             if self._landed.light:
                 raise
             return ()
+        cells = (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
+        return [dict(_shown(row, self._names, self._columns)) for row in cells]
+
+    def _first(self, condition: str) -> Sequence[tuple[Any, ...]]:
+        listed = ", ".join(_COLUMNS)
+        if condition.startswith(_PURCHASES):
+            return self._engine.rows(
+                f"select {listed} from {self._landed.purchases} where {condition} "
+                f"order by line_number limit {SHOWN}"
+            )
+        source = self._landed.source
+        found = self._engine.rows(f"select line_number from {source} where {condition} limit {SHOWN}")
         lines = sorted({int(row[0]) for row in found})
         if not lines:
             return ()
-        listed = ", ".join(map(str, lines))
-        rows = self._engine.rows(
-            f"select {', '.join(_COLUMNS)} from {source} where line_number in ({listed}) "
+        return self._engine.rows(
+            f"select {listed} from {source} where line_number in ({', '.join(map(str, lines))}) "
             "order by line_number"
         )
-        cells = (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
-        return [dict(_shown(row, self._names, self._columns)) for row in cells]
 
 
 def looker(

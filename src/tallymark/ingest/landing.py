@@ -65,6 +65,18 @@ class Landed:
         """The rows, as SQL."""
         return f"read_parquet({path_list([self.path])})"
 
+    @property
+    def purchases(self) -> str:
+        """The purchases with their values, as SQL; but for the referrer, which may not be there."""
+        told = "line_number, event_ms, event_date, event_hour, event_name, step, page_host, "
+        told += "user_agent, faults, "
+        told += (
+            "buyer as client_id, purchase as payload, purchase_page as page_url"
+            if self.light
+            else "client_id, payload, page_url"
+        )
+        return f"(select {told} from {self.source} where step = 'purchase')"
+
 
 def delivery_base(key: str) -> int:
     """The number from which a delivery's event ids count; from its key alone, below 2^62."""

@@ -452,6 +452,7 @@ select
     {client} as client_key, cast(hash(page_url, referrer, payload) >> 1 as bigint) as rest_key,
     case when step = 'purchase' then client_id end as buyer,
     case when step = 'purchase' then payload end as purchase,
+    case when step = 'purchase' then page_url end as purchase_page,
     cast({faults} as integer) as faults{counted}
 from dated
 """

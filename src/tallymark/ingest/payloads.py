@@ -195,8 +195,8 @@ def parse_order(text: str | None, names: Payload) -> Order:
 
 
 def _amounts(tree: dict[str, Any], names: Payload) -> tuple[tuple[str, Decimal], ...]:
-    others = [name for name in _named(tree)
-              if name not in (names.transaction_id, names.revenue, names.email, names.items)]  # fmt: skip
+    own = (names.transaction_id, names.revenue, names.email, names.items)
+    others = [name for name in _named(tree) if name not in own]
     found = ((name, _number(tree[name])) for name in sorted(others)[:MAX_AMOUNTS])
     return tuple((name, number) for name, number in found if number is not None)
 
