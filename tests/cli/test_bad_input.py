@@ -279,7 +279,7 @@ def test_names_that_are_hard_to_say(tmp_path: Path) -> None:
         names, ("PASS", 12)
     )
     listed = call("check", "--input", raw, "--output", output / "reports")
-    assert "5 deliveries, 5 May to 9 May" in listed.out
+    assert "5 deliveries, 5 to 9 May" in listed.out
     again = call("run", "--input", raw, "--output", output)
     assert again.code == 0
 

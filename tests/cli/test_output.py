@@ -245,7 +245,7 @@ def test_clean_deliveries_are_summed_up(capsys: pytest.CaptureFixture[str]) -> N
     days = [_delivery(f"{day}.csv", date=f"2031-05-{day:02}") for day in range(1, 6)]
     terminal.checked(_check(*days), Path("out"), ("md", "junit"))
     said = capsys.readouterr().out
-    assert "5 deliveries, 1 May to 5 May  PASS       100    50" in said
+    assert "5 deliveries, 1 to 5 May  PASS       100    50" in said
     assert "report   out/dq_report.md\n  junit    out/dq_report.junit.xml\n" in said
 
 

@@ -217,7 +217,8 @@ class Look:
                 f"order by line_number limit {SHOWN}"
             )
         source = self._landed.source
-        found = self._engine.rows(f"select line_number from {source} where {condition} limit {SHOWN}")
+        asked = f"select line_number from {source} where {condition} limit {SHOWN}"
+        found = self._engine.rows(asked)
         lines = sorted({int(row[0]) for row in found})
         if not lines:
             return ()

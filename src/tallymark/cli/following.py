@@ -59,6 +59,7 @@ def follow_folder(
     def notify(one: Finding) -> None:
         if as_json:
             _emit("alert", "finding", one)
+        alerts.tell(one)
         bell = "\a" if sys.stderr.isatty() else ""
         finish(quiet=quiet)
         where = "" if one.delivery is None or one.delivery in one.message else f" {one.delivery}:"
@@ -67,7 +68,11 @@ def follow_folder(
             click.echo(printable(f"  fix: {one.fix}"), err=True)
 
     stop = threading.Event()
-    with _stopped_by_signals(stop):
+    with (
+        project.watch() as stage,
+        stage.alerting(complain, project.newest_day) as alerts,
+        _stopped_by_signals(stop),
+    ):
         return project.follow(
             Listener(verdict=verdict, notify=notify, trouble=complain),
             stop=stop, keep=keep, interval=interval, settle=settle,

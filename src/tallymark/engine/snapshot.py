@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.engine.warehouse import CATALOG, Warehouse, write_atomically
+from tallymark.engine.warehouse import Warehouse, write_atomically
 
 __all__ = ["snapshot"]
 
@@ -36,7 +36,7 @@ def snapshot(
     stamp = found[0][0] or f"{day.replace('-', '')}T000000"
     place = quarantine / f"warehouse_quarantine_{stamp}"
     place.mkdir(parents=True, exist_ok=True)
-    for path in [*warehouse.exports().values(), warehouse.root / CATALOG]:
+    for path in [*warehouse.exports().values(), warehouse.catalog]:
         if path.is_file():
             _keep(path, place / path.name)
     write_atomically(place / "monitoring_report.json", report)

@@ -7,7 +7,7 @@ cause at the top of such a chain gives the incident its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tallymark.config import MonitorRule
 from tallymark.results import Finding, Layer, Severity
@@ -49,6 +49,8 @@ _ROWS_KINDS = ("delivery_missing", "file_", "hours_", "missing_days")
 _DATED = ("anonymous_rows", "bot_wave", "client_ids_lost", "double_fired")
 _QUALITY, _GATE, _BUSINESS = 100, 200, 300  # ranks; metrics add how deep they lie
 _FIELDS = ("payload_coverage", "payload_field_lost", "payload_field_partly_lost")
+_MANY = 4  # findings of one rule at one hour that are one cause; fewer are told one by one
+_HOUR = len("2031-05-05T07")
 _EVIDENCE_KEYS = ("column", "role", "field")
 
 
@@ -120,12 +122,17 @@ class Causes:
                 found |= self.rests_on(finding.rule)
         return frozenset(found)
 
-    def spoils(self, finding: Finding, rule: MonitorRule) -> bool:
-        """Whether a day with this finding is no normal day for a rule's metric."""
-        if not finding.severity.is_error or kind_of(finding) == "column_renamed":
-            return False  # a renamed column that was read anyway spoils nothing
-        needs = self.rests_on(rule.id) | self.rests_on(rule.metric or rule.id)
-        return bool(self.about(finding) & needs)
+    def spoiled(self, findings: Iterable[Finding], rules: Sequence[MonitorRule]) -> frozenset[str]:
+        """The rules for whose metrics a day with these findings is no normal day."""
+        about: set[str] = set()
+        for one in findings:
+            if one.severity.is_error and not _read_anyway(one):
+                about |= self.about(one)
+        return frozenset(
+            rule.id
+            for rule in rules
+            if about & (self.rests_on(rule.id) | self.rests_on(rule.metric or rule.id))
+        )
 
     def rank(self, finding: Finding) -> int:
         """Lower explains higher: rows, schema, quality metrics, other facts, down the funnel.
@@ -145,9 +152,13 @@ class Causes:
 
 
 def groups(findings: Sequence[Finding], causes: Causes) -> Mapping[str, list[Finding]]:
-    """Findings of P2 and worse by the id of the finding at their root, root first."""
+    """Findings of P2 and worse by the id of the finding at their root, root first.
+
+    A finding belongs to what explains it. Beyond that, what one rule finds of many segments,
+    fields or columns at the same hour is one cause, though nothing here can say which.
+    """
     serious = [finding for finding in findings if finding.severity is not Severity.P3]
-    parents = {finding.id: _parent(finding, serious, causes) for finding in serious}
+    parents = _parents(serious, causes)
     found: dict[str, list[Finding]] = {}
     for finding in serious:
         root, parent = finding, parents[finding.id]
@@ -156,23 +167,61 @@ def groups(findings: Sequence[Finding], causes: Causes) -> Mapping[str, list[Fin
         members = found.setdefault(root.id, [root])
         if finding is not root:
             members.append(finding)
-    return found
+    return _together(found)
 
 
-def _parent(finding: Finding, others: Sequence[Finding], causes: Causes) -> Finding | None:
-    rank = causes.rank(finding)
-    needs = causes.explained_by(finding)
-    fitting = [
-        other
-        for other in others
-        if other is not finding
-        and _before(causes.rank(other), rank, other, finding)
-        and causes.about(other) & needs
-        and _still_explains(other, finding)
-    ]
-    return min(
-        fitting, key=lambda other: (causes.rank(other), other.severity, other.id), default=None
-    )
+def _together(found: Mapping[str, list[Finding]]) -> Mapping[str, list[Finding]]:
+    """Join groups whose roots are of one rule and began at the same hour, if they are many."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for key, members in found.items():
+        root = members[0]
+        name, colon, _ = key.partition(":")
+        way = str(root.evidence.get("direction", ""))
+        sort = (root.rule or name, root.since[:_HOUR], way) if colon else (key,)
+        alike.setdefault(sort, []).append(key)
+    joined: dict[str, list[Finding]] = {}
+    for keys in alike.values():
+        if len(keys) < _MANY:
+            joined.update({key: found[key] for key in keys})
+            continue
+        first = min(keys, key=lambda key: (found[key][0].severity, key))
+        rest = [one for key in sorted(keys) if key != first for one in found[key]]
+        joined[first] = [*found[first], *rest]
+    return joined
+
+
+def _parents(findings: Sequence[Finding], causes: Causes) -> dict[str, Finding | None]:
+    """What explains each finding best, of the others; looked up by what those are about."""
+    ranks = {one.id: causes.rank(one) for one in findings}
+    by_thing: dict[str, list[Finding]] = {}
+    for one in sorted(findings, key=lambda one: (ranks[one.id], one.severity, one.id)):
+        for thing in causes.about(one):
+            by_thing.setdefault(thing, []).append(one)
+    return {one.id: _parent(one, by_thing, ranks, causes) for one in findings}
+
+
+def _parent(
+    finding: Finding,
+    by_thing: Mapping[str, Sequence[Finding]],
+    ranks: Mapping[str, int],
+    causes: Causes,
+) -> Finding | None:
+    rank = ranks[finding.id]
+    fitting = []
+    for thing in causes.explained_by(finding):
+        for other in by_thing.get(thing, ()):  # the best ones first
+            if ranks[other.id] > rank:
+                break
+            if (
+                other is not finding
+                and _before(ranks[other.id], rank, other, finding)
+                and _still_explains(other, finding)
+            ):
+                fitting.append(other)
+                break
+            if rank and ranks[other.id] == rank:
+                break
+    return min(fitting, key=lambda other: (ranks[other.id], other.severity, other.id), default=None)
 
 
 def _before(other_rank: int, rank: int, other: Finding, finding: Finding) -> bool:
@@ -188,8 +237,15 @@ def _told(finding: Finding) -> tuple[Severity, bool, str]:
     return finding.severity, not kind_of(finding).startswith("file_"), finding.id
 
 
+def _read_anyway(finding: Finding) -> bool:
+    """Whether it is about a column that came otherwise and is read: it spoils no baseline."""
+    kind = kind_of(finding)
+    swapped = kind == "column_swapped" and bool(finding.evidence.get("adopted"))
+    return kind == "column_renamed" or swapped
+
+
 def _still_explains(cause: Finding, finding: Finding) -> bool:
-    """A renamed column that is read under its new name explains only what began with it."""
-    if kind_of(cause) != "column_renamed":
+    """A column that is read where it stands now explains only what began with it."""
+    if not _read_anyway(cause):
         return True
     return cause.since[:10] == finding.since[:10] or bool(cause.evidence.get("nothing_accepted"))

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tallymark.config import MonitorRule
+from tallymark.contract import Calendar
+from tallymark.monitor.due import Due
 from tallymark.monitor.onset import ERROR_HOURS, Gap, missing_hours
-from tallymark.monitor.tables import Tables
-from tallymark.monitor.words import day_name, number, parse, percent
+from tallymark.monitor.tables import HOURS, Tables
+from tallymark.monitor.words import day_name, instant, number, parse, percent
 from tallymark.results import Finding, Layer, Severity
 
 __all__ = ["carried_over", "delivery_findings", "hours_finding", "reconciled", "threshold_finding"]
@@ -20,16 +22,36 @@ __all__ = ["carried_over", "delivery_findings", "hours_finding", "reconciled", "
 Days = NDArray[np.int64]
 Moment = Callable[[int, int], str]  # day number and hour to ISO 8601 UTC
 
+_LISTED = 20  # deliveries of one day that are named
 _RECENT = 7  # days for which a missing day is still worth a line: touches reach back that far
 
 
 def delivery_findings(
-    rules: Sequence[MonitorRule], tables: Tables, day: int, expected: int, moment: Moment
+    rules: Sequence[MonitorRule],
+    tables: Tables,
+    day: int,
+    expected: int,
+    moment: Moment,
+    due: Due | None = None,
 ) -> list[Finding]:
-    """The delivery of the day (or the expected one) is missing, empty, or earlier ones are."""
+    """The delivery of the day (or the expected one) is missing, late, empty, or earlier ones are.
+
+    Args:
+        rules: The watch's rules.
+        tables: What the watch knows.
+        day: The judged day.
+        expected: The day that should have been delivered by then.
+        moment: A day and hour as ISO 8601 UTC.
+        due: When deliveries are due; every day's is expected if not given.
+    """
+    due = due or Due(Calendar())
     by_id = {rule.id: rule for rule in rules if rule.enabled}
     found = []
-    wanted = [one for one in dict.fromkeys((expected, day)) if not _delivered(tables, day, one)]
+    wanted = [
+        one
+        for one in dict.fromkeys((expected, day))
+        if due.expects(tables.date(one)) and not _delivered(tables, day, one)
+    ]
     rule = by_id.get("delivery_missing")
     if rule is not None and wanted:
         found.append(_missing(rule, tables, day, min(wanted), moment))
@@ -48,24 +70,50 @@ def delivery_findings(
                 owner=rule.owner,
             )
         )
+    late = by_id.get("delivery_late")
+    awaited = due.awaited()
+    if late is not None and awaited is not None and not wanted:
+        there = _delivered(tables, tables.size - 1, tables.day(awaited))
+        found += [] if there else [_late(late, awaited, due)]
     rule = by_id.get("days_missing")
-    start = max(0, day - _RECENT)
-    earlier = [one for one in range(start, min(day, tables.size)) if not tables.delivered[one]]
+    earlier = [
+        one
+        for one in range(max(0, day - _RECENT), min(day, tables.size))
+        if not tables.delivered[one] and due.expects(tables.date(one))
+    ]
     if rule is not None and earlier and not wanted:
-        found.append(
-            Finding(
-                id="days_missing",
-                layer=Layer.HEALTH,
-                severity=rule.severity,
-                rule=rule.id,
-                message=f"{len(earlier)} of the last {_RECENT} days had no delivery",
-                since=moment(earlier[0], 0),
-                evidence={"days": [tables.date(one).isoformat() for one in earlier]},
-                fix=rule.fix,
-                owner=rule.owner,
-            )
-        )
+        found.append(_earlier(rule, tables, earlier, moment))
     return found
+
+
+def _earlier(rule: MonitorRule, tables: Tables, earlier: Sequence[int], moment: Moment) -> Finding:
+    return Finding(
+        id="days_missing",
+        layer=Layer.HEALTH,
+        severity=rule.severity,
+        rule=rule.id,
+        message=f"{len(earlier)} of the last {_RECENT} days had no delivery",
+        since=moment(earlier[0], 0),
+        evidence={"days": [tables.date(one).isoformat() for one in earlier]},
+        fix=rule.fix,
+        owner=rule.owner,
+    )
+
+
+def _late(rule: MonitorRule, awaited: dt.date, due: Due) -> Finding:
+    by, breach = (instant(one) for one in due.times(awaited))
+    return Finding(
+        id="delivery_late",
+        layer=Layer.HEALTH,
+        severity=rule.severity,
+        rule=rule.id,
+        message=f"The delivery of {day_name(awaited)} is not here yet; it was due by "
+        f"{by[11:16]} UTC and counts as missing from {breach[11:16]} UTC on",
+        since=by,
+        evidence={"expected": awaited.isoformat(), "due": by, "missing_from": breach},
+        fix=rule.fix,
+        owner=rule.owner,
+    )
 
 
 def _delivered(tables: Tables, day: int, wanted: int) -> bool:
@@ -111,6 +159,9 @@ def hours_finding(
 ) -> Finding | None:
     """Hours of a day without a single event although the shop is never that quiet then."""
     gaps = missing_hours(tables, day, past)
+    if gaps:  # an hour that the clock skipped is not missing
+        absent = [one for one in range(HOURS - 1) if moment(day, one) == moment(day, one + 1)]
+        gaps = missing_hours(tables, day, past, absent) if absent else gaps
     if not gaps:
         return None
     since = moment(day, gaps[0].start)
@@ -212,47 +263,55 @@ def carried_over(tables: Tables, day: int) -> list[Finding]:
 
     The beginning is that of the first of the consecutive earlier deliveries with the same id.
     """
-    merged: dict[str, Finding] = {}
+    found: dict[str, list[Finding]] = {}
     for delivery in tables.deliveries.get(day, ()):
         for finding in delivery.findings:
-            merged[finding.id] = _merge(merged.get(finding.id), finding, delivery.accepted)
+            if not delivery.accepted:
+                evidence = {**finding.evidence, "nothing_accepted": True}
+                finding = dataclasses.replace(finding, evidence=evidence)  # noqa: PLW2901
+            found.setdefault(finding.id, []).append(finding)
+    since = _beginnings(tables, day, set(found))
     return [
         dataclasses.replace(
-            finding,
+            _merged(given),
             date=tables.date(day).isoformat(),
-            since=_first_since(tables, day, finding),
+            since=_utc(since.get(key) or min(one.since for one in given)),
         )
-        for _, finding in sorted(merged.items())
+        for key, given in sorted(found.items())
     ]
 
 
-def _merge(known: Finding | None, finding: Finding, accepted: int) -> Finding:
-    """Two deliveries of one day with the same trouble: one finding, the worse severity."""
-    if accepted == 0:
-        evidence = {**finding.evidence, "nothing_accepted": True}
-        finding = dataclasses.replace(finding, evidence=evidence)
-    if known is None:
-        return finding
-    worse, other = sorted((known, finding), key=lambda one: one.severity)
-    rows = None if known.rows is None and finding.rows is None else 0
-    if rows is not None:
-        rows = (known.rows or 0) + (finding.rows or 0)
-    also = sorted({*other.evidence.get("also_in", ()), str(other.delivery)})
-    evidence = {**worse.evidence, "also_in": also}
-    return dataclasses.replace(
-        worse, rows=rows, evidence=evidence, since=min(known.since, finding.since)
-    )
+def _merged(given: Sequence[Finding]) -> Finding:
+    """Deliveries of one day with the same trouble: one finding, the worst severity."""
+    worst = min(given, key=lambda one: one.severity)
+    if len(given) == 1:
+        return worst
+    counted = [one.rows for one in given if one.rows is not None]
+    others = sorted({str(one.delivery) for one in given} - {str(worst.delivery)})
+    evidence = {**worst.evidence, "also_in": others[:_LISTED], "deliveries": len(given)}
+    return dataclasses.replace(worst, rows=sum(counted) if counted else None, evidence=evidence)
 
 
-def _first_since(tables: Tables, day: int, finding: Finding) -> str:
-    since = finding.since
+def _beginnings(tables: Tables, day: int, ids: set[str]) -> dict[str, str]:
+    """When each finding began: in the first of the deliveries in a row that have it."""
+    found: dict[str, str] = {}
+    going = set(ids)
     for earlier in range(day - 1, -1, -1):
+        if not going:
+            break
         deliveries = tables.deliveries.get(earlier)
         if deliveries is None:
             continue
-        same = [one for given in deliveries for one in given.findings if one.id == finding.id]
-        if not same:
-            break
-        since = min(one.since for one in same)
+        there: dict[str, str] = {}
+        for given in deliveries:
+            for one in given.findings:
+                if one.id in going:
+                    there[one.id] = min(one.since, there.get(one.id, one.since))
+        found.update(there)
+        going &= set(there)
+    return found
+
+
+def _utc(since: str) -> str:
     found = parse(since)
     return since if found is None else found.isoformat(timespec="milliseconds") + "Z"

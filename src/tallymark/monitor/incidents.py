@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tallymark.monitor.causes import Causes, groups, kind_of
+from tallymark.monitor.decomposition import what_changed
 from tallymark.monitor.detect import Judged, Learning
 from tallymark.monitor.numbers import plain
 from tallymark.monitor.onset import PROFILE_DAYS, usual_hours
@@ -16,13 +17,15 @@ from tallymark.monitor.tables import Tables
 from tallymark.monitor.words import moment, money, number, parse, percent
 from tallymark.results import Finding, Incident, Status
 
-__all__ = ["headline", "incidents_of"]
+__all__ = ["decided", "headline", "incidents_of"]
 
 Days = NDArray[np.int64]
 Risk = tuple[Decimal, str]
 
 _CENT = Decimal("0.01")
 _NAMED = 4  # further findings named in an incident's message
+_EXPLAINS = ". It explains "
+_ALIKE = ". The same holds for "
 _SALES = frozenset({"orders", "revenue", "conversion_rate", "purchase_rate", "checkout_rate",
                     "cart_rate", "sessions", "aov"})  # fmt: skip
 
@@ -58,11 +61,14 @@ def _incident(
     dated = [one.since for one in members if one.metric is not None]
     since = root.since if exact else min(dated)
     message = root.message.rstrip(". ")
-    if rest:
-        names = ", ".join(one.id for one in rest[:_NAMED])
-        more = f" and {len(rest) - _NAMED} more" if len(rest) > _NAMED else ""
-        message += f". It explains {names}{more}"
+    alike = [one for one in rest if one.rule is not None and one.rule == root.rule]
+    if alike:
+        message += f"{_ALIKE}{_names(alike)}"
+    if len(alike) < len(rest):
+        same = {one.id for one in alike}
+        message += f"{_EXPLAINS}{_names([one for one in rest if one.id not in same])}"
     risk = _risk(root, members, causes, tables, day, past, since, currency)
+    parts = what_changed(root, tables, day, past, currency)
     return Incident(
         id=root.id,
         layer=root.layer,
@@ -80,15 +86,50 @@ def _incident(
                 **root.evidence,
                 "probable_cause": causes.why(root),
                 "days_open": _days_open(since, tables, day),
+                **({"what_changed": parts[0], **parts[1]} if parts is not None else {}),
             }
         ),
         fix=root.fix,
         owner=root.owner,
         query=root.query,
+        runbook=root.runbook,
         findings=[one.id for one in members],
         money_at_risk=None if risk is None else risk[0],
         money_formula=None if risk is None else risk[1],
     )
+
+
+def _names(found: Sequence[Finding]) -> str:
+    more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    return ", ".join(one.id for one in found[:_NAMED]) + more
+
+
+def decided(incidents: Sequence[Incident], over: Sequence[Incident]) -> list[str]:
+    """What became of incidents, as notes: muted ones disturb nobody, and that is never hidden.
+
+    Args:
+        incidents: Those of the day.
+        over: Those that ended on it.
+    """
+    there = {one.key for one in incidents}
+    notes = [
+        f"{one.severity} {one.id} is {one.decision}; "
+        + (
+            "it alerts nobody and does not count for status and exit code"
+            if one.state == "muted"
+            else "it still counts for status and exit code"
+            if one.state == "acknowledged"
+            else "it no longer counts for status and exit code"
+        )
+        for one in incidents
+        if one.decision
+    ]
+    notes += [
+        f"over: {one.severity} {one.id}, open since {one.opened} ({one.decision})"
+        for one in over
+        if one.key not in there
+    ]
+    return notes
 
 
 def headline(
@@ -104,7 +145,7 @@ def headline(
         first = incidents[0]
         fix = f"; fix: {first.fix}" if first.fix else ""
         more = f" (and {len(incidents) - 1} more)" if len(incidents) > 1 else ""
-        said = first.message.split(". It explains ")[0]
+        said = first.message.split(_EXPLAINS)[0].split(_ALIKE)[0]
         return f"{status.value}: {said} — since {moment(first.since)}{fix}{more}"
     parts = []
     sessions, revenue = tables.value("sessions", day), tables.value("revenue", day)

@@ -87,12 +87,18 @@ def _incident(incident: Incident) -> str:
     if incident.money_at_risk is not None:
         formula = f" ({escaped(incident.money_formula)})" if incident.money_formula else ""
         lines.append(f"- Money at risk: {incident.money_at_risk:,.2f}{formula}")
+    if incident.evidence.get("what_changed"):
+        lines.append(f"- What changed: {escaped(incident.evidence['what_changed'])}")
     if incident.evidence.get("probable_cause"):
         lines.append(f"- Probable cause: {escaped(incident.evidence['probable_cause'])}")
     if incident.fix:
         lines.append(f"- Fix: {escaped(incident.fix)}")
+    if incident.decision:
+        lines.append(f"- Decided: {escaped(incident.decision)}")
     if incident.owner:
         lines.append(f"- Owner: {escaped(incident.owner)}")
+    if incident.runbook:
+        lines.append(f"- Runbook: {escaped(incident.runbook)}")
     return "\n".join(lines)
 
 

@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tallymark.config import MonitorRule, MonitorRules, load
+from tallymark.contract import Calendar
 from tallymark.engine.base import Engine
 from tallymark.errors import ConfigError, UsageError
+from tallymark.monitor.budget import told
 from tallymark.monitor.causes import Causes
-from tallymark.monitor.detect import Judged, Learning, in_direction, judge_rule
+from tallymark.monitor.detect import Detector, Judged, Learning
+from tallymark.monitor.due import Due
 from tallymark.monitor.exports import LOST
 from tallymark.monitor.health import (
     carried_over,
@@ -25,19 +28,19 @@ from tallymark.monitor.health import (
     reconciled,
     threshold_finding,
 )
-from tallymark.monitor.incidents import headline, incidents_of
+from tallymark.monitor.incidents import decided, headline, incidents_of
+from tallymark.monitor.lives import EVERY, Choice, Ledger, counts
 from tallymark.monitor.numbers import evidence_of, metrics_of, plain
 from tallymark.monitor.onset import onset
+from tallymark.monitor.plain import PlainDetector, honest
 from tallymark.monitor.tables import Tables, read
 from tallymark.monitor.words import instant, said
-from tallymark.results import Finding, Layer, MonitorResult, Severity, status_of
-from tallymark.stats.multiple import benjamini_hochberg
+from tallymark.results import Finding, Incident, Layer, MonitorResult, Severity, status_of
 
 __all__ = ["Watch"]
 
-_FACTS = frozenset({"delivery_missing", "days_missing", "reconciliation"})
+_FACTS = frozenset({"delivery_late", "delivery_missing", "days_missing", "reconciliation"})
 _STATISTICAL = frozenset({"count", "rate", "money"})
-_YEAR = 365.0
 _BEYOND_DOUBT = 1e-5  # p-value under which a collapse may be an error, not only a warning
 _LAYERS = {layer: rank for rank, layer in enumerate(Layer)}
 
@@ -62,6 +65,8 @@ class Watch:
         rules: What is watched.
         timezone: The zone of the dates and hours in the metrics.
         currency: The shop's currency, for sentences.
+        choices: What people decided about incidents.
+        due: When deliveries are due; every day's is expected if not given.
 
     Raises:
         WarehouseError: There is nothing to judge.
@@ -70,21 +75,21 @@ class Watch:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine | Tables,
         rules: MonitorRules,
         *,
         timezone: str = "UTC",
         currency: str = "USD",
+        choices: Sequence[Choice] = (),
+        due: Due | None = None,
     ) -> None:
         for rule in rules.rules:
             _refuse_incomplete(rule)
-        self._tables: Tables = read(engine)
+        self._tables: Tables = engine if isinstance(engine, Tables) else read(engine)
         _refuse_unknown(rules, {metric for metric, _ in self._tables.series})
         self._rules = rules
         self._active = [rule for rule in rules.rules if rule.enabled]
-        self._claimed = frozenset(
-            (rule.metric or "", rule.segment) for rule in rules.rules if "=" in rule.segment
-        )
+        self._detector = self._detecting()
         self._causes = Causes(self._active)
         self._promotions = [_span(one.start, one.end, one.name) for one in rules.promotions]
         self._normal = self._tables.delivered.copy()
@@ -94,6 +99,10 @@ class Watch:
         self._zone = ZoneInfo(timezone)
         self._currency = currency
         self._known: dict[int, _Day] = {}
+        self._choices = choices
+        self._due = due or Due(Calendar(), timezone)
+        self._met: dict[int, list[Incident]] = {}
+        self._ledger, self._through = Ledger(choices), -1
 
     def days(self) -> list[dt.date]:
         """Every day from the first delivery to the last, days without a delivery included.
@@ -126,43 +135,114 @@ class Watch:
             )
         expected = day if expected_run_date is None else tables.day(expected_run_date)
         found = self._day(day)
-        findings = sorted(
-            (
-                *delivery_findings(self._active, tables, day, expected, self._moment),
-                *reconciled(self._active, tables, day),
-                *found.findings,
-            ),
-            key=lambda one: (one.severity, _LAYERS[one.layer], one.id),
-        )
-        findings = [
-            dataclasses.replace(one, date=date.isoformat(), evidence=plain(one.evidence))
-            for one in findings
-        ]
-        past = self._past(day)
-        incidents = incidents_of(findings, self._causes, tables, day, past, self._currency)
-        status = status_of([one.severity for one in incidents])
+        findings = self._findings(day, expected, self._due)
+        incidents = self._standing(day, findings)
+        open_ones = [one for one in incidents if counts(one)]
+        status = status_of([one.severity for one in open_ones])
+        silent = {one for met in incidents if not counts(met) for one in met.findings}
         layers = {
-            layer.value: status_of([one.severity for one in findings if one.layer is layer])
+            layer.value: status_of(
+                [one.severity for one in findings if one.layer is layer and one.id not in silent]
+            )
             for layer in Layer
         }
-        metrics = metrics_of(tables, day, found.judged, self._alpha)
+        metrics = metrics_of(tables, day, found.judged, self._rules.false_alarms_per_year)
         return MonitorResult(
             date=date.isoformat(),
             status=status,
-            headline=headline(status, incidents, tables, day, found.judged, self._currency),
+            headline=headline(status, open_ones, tables, day, found.judged, self._currency)
+            + _muted(incidents),
             findings=findings,
             incidents=incidents,
             layers=layers,
             metrics=metrics,
-            notes=self._notes(day, found),
+            notes=[*decided(incidents, self._ledger.over_today()), *self._notes(day, found)],
         )
+
+    def incidents(self) -> list[Incident]:
+        """Every incident up to the day that was judged last, those that are over included."""
+        return self._ledger.all()
 
     # ------------------------------------------------------------ one day after the other
 
-    @property
-    def _alpha(self) -> float:
-        """The chance of a false alarm that one day may have."""
-        return self._rules.false_alarms_per_year / _YEAR
+    def _findings(self, day: int, expected: int, due: Due) -> list[Finding]:
+        """What was found on a day, gravest first; ``expected`` should be delivered by then."""
+        tables = self._tables
+        date = tables.date(day).isoformat()
+        found = sorted(
+            (
+                *delivery_findings(self._active, tables, day, expected, self._moment, due),
+                *reconciled(self._active, tables, day),
+                *self._day(day).findings,
+            ),
+            key=lambda one: (one.severity, _LAYERS[one.layer], one.id),
+        )
+        links = {rule.id: rule.runbook for rule in self._active if rule.runbook}
+        return [
+            dataclasses.replace(
+                one, date=date, evidence=plain(one.evidence),
+                runbook=one.runbook or links.get(one.rule or ""),
+            )
+            for one in found
+        ]  # fmt: skip
+
+    def _grouped(self, day: int, findings: Sequence[Finding]) -> list[Incident]:
+        past = self._past(day)
+        return incidents_of(findings, self._causes, self._tables, day, past, self._currency)
+
+    def _standing(self, day: int, findings: Sequence[Finding]) -> list[Incident]:
+        """A day's incidents, with what became of them on the days before."""
+        size = self._tables.size
+        if self._through >= day:
+            self._ledger, self._through = Ledger(self._choices), -1
+        # Days after the last delivery are all alike: the first of them tells when it began.
+        earlier = [*range(min(day, size)), *([size] if day > size else [])]
+        for one in earlier:
+            known = one >= size or self._tables.delivered[one] or not self._tables.exported
+            if one > self._through and known:
+                if one not in self._met:
+                    # What time it is now concerns the day that is asked for, none before it.
+                    then = dataclasses.replace(self._due, now=None)
+                    self._met[one] = self._grouped(one, self._findings(one, one, then))
+                self._take(one, self._met[one])
+        self._take(day, self._grouped(day, findings))
+        return self._ledger.found()
+
+    def _take(self, day: int, incidents: Sequence[Incident]) -> None:
+        there = day < self._tables.size and bool(self._tables.delivered[day])
+        judged = EVERY if there else frozenset[Layer]()
+        if there and self._promotion(day) is not None:
+            judged = EVERY - {Layer.BUSINESS}
+        self._ledger.add(self._tables.date(day).isoformat(), incidents, judged=judged)
+        self._through = day
+
+    # ------------------------------------------------------------ days
+
+    def findings(self, date: dt.date) -> tuple[Finding, ...]:
+        """What rules found on a day, without incidents and numbers: quicker than a judgement."""
+        return self._day(self._tables.day(date)).findings
+
+    def resume(self, other: Watch) -> None:
+        """Take on what another watch has judged, of tables that agree with these up to there."""
+        self._known = dict(other._known)
+        if isinstance(self._detector, Detector) and isinstance(other._detector, Detector):
+            self._detector.resume(other._detector)
+        for rule, fit in self._fit.items():
+            fit[:] = other._fit[rule][: len(fit)]
+
+    def _detecting(self) -> Detector | PlainDetector:
+        rules = [rule for rule in self._active if rule.method in _STATISTICAL]
+        own = [rule for rule in self._rules.rules if "=" in rule.segment]
+        claimed = frozenset((rule.metric or "", rule.segment) for rule in own)
+        if self._rules.detector == "z":
+            return PlainDetector(rules, self._tables, self._rules, claimed)
+        return Detector(
+            rules,
+            self._tables,
+            baseline_days=self._rules.baseline_days,
+            learning_days=self._rules.learning_days,
+            claimed=claimed,
+        )
 
     def _day(self, day: int) -> _Day:
         """What was found on a day; the days before it are judged first, for they set "normal"."""
@@ -180,11 +260,7 @@ class Watch:
         facts = [*gate, *self._facts(day, before, gate)]
         judged = self._measure(day)
         findings = (*facts, *self._surprises(day, judged, before))
-        spoiled = frozenset(
-            rule.id
-            for rule in self._active
-            if any(self._causes.spoils(finding, rule) for finding in findings)
-        )
+        spoiled = self._causes.spoiled(findings, self._active)
         return _Day(findings, tuple(judged), spoiled)
 
     def _previous(self, day: int) -> Sequence[Finding]:
@@ -228,24 +304,16 @@ class Watch:
 
     def _measure(self, day: int) -> list[Judged | Learning]:
         """Every statistical rule's answer for a day."""
-        promotion = self._promotion(day) is not None
-        found: list[Judged | Learning] = []
-        for rule in self._active:
-            if rule.method in _STATISTICAL and not (promotion and rule.layer == "business"):
-                past = self._past(day, rule)
-                found += judge_rule(
-                    rule, self._tables, day, past, self._rules.learning_days, self._claimed
-                )
-        return found
+        business = self._promotion(day) is None
+        return self._detector.judge(day, self._fit, business=business)
 
     def _surprises(
         self, day: int, judged: Sequence[Judged | Learning], before: Sequence[Finding]
     ) -> list[Finding]:
         """Findings of statistical rules: beyond the day's budget of false alarms, and large."""
         tested = [one for one in judged if isinstance(one, Judged)]
-        believed = benjamini_hochberg([one.p for one in tested], self._alpha)
-        unlikely = [one for one, told in zip(tested, believed, strict=True) if told]
-        return [self._surprise(day, one, before) for one in in_direction(unlikely)]
+        loud = told(tested, self._rules)
+        return [self._surprise(day, one, before) for one in loud]
 
     def _surprise(self, day: int, judged: Judged, before: Sequence[Finding]) -> Finding:
         rule = judged.rule
@@ -256,7 +324,7 @@ class Watch:
             rule=rule.id,
             metric=rule.metric,
             message=said(judged, self._currency),
-            since=self._moment(day, 0),
+            since=self._moment(day - judged.window + 1, 0),
             evidence=evidence_of(judged),
             fix=rule.fix,
             owner=rule.owner,
@@ -265,7 +333,7 @@ class Watch:
             "order by date, segment",
         )
         since = _continued(finding, before)
-        if since == finding.since:
+        if since == finding.since and judged.window == 1:
             past = self._past(day, rule)
             at = onset(self._tables, rule.metric or "", day, past, upward=judged.points > 0)
             since = since if at is None else self._moment(*at)
@@ -285,16 +353,18 @@ class Watch:
         promotion = self._promotion(day)
         if promotion is not None:
             notes.append(f"promotion day ({promotion}): business metrics were not judged")
-        learning = [one for one in found.judged if isinstance(one, Learning)]
+        learning = [one for one in found.judged if isinstance(one, Learning) or one.learning]
         if learning:
             names = sorted({one.rule.id for one in learning})
             days = min(one.days for one in learning)
             notes.append(
-                f"learning: {', '.join(names)} not judged, with {days} usable days of history "
-                f"of the {self._rules.learning_days} needed"
+                f"learning: {', '.join(names)} judged by what shops are like, with {days} usable "
+                f"days of history of the {self._rules.learning_days} needed"
             )
-        tested = sum(isinstance(one, Judged) for one in found.judged)
-        if tested:
+        tested = sum(isinstance(one, Judged) and one.window == 1 for one in found.judged)
+        if tested and self._rules.detector == "z":
+            notes.append(honest(self._rules, tested))
+        elif tested:
             notes.append(
                 f"{tested} metrics judged together against a budget of "
                 f"{self._rules.false_alarms_per_year:g} false alarms a year"
@@ -307,6 +377,12 @@ class Watch:
         if spoiled:
             notes.append(f"left out of what is normal, for metrics they concern: {_runs(spoiled)}")
         return notes
+
+
+def _muted(incidents: Sequence[Incident]) -> str:
+    """What the first sentence says of incidents that do not count."""
+    number = sum(one.state == "muted" for one in incidents)
+    return f" ({number} muted)" if number else ""
 
 
 def _runs(dates: Sequence[str]) -> str:
