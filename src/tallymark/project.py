@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tallymark import __version__
-from tallymark.config import CheckRules, Config, MonitorRules, fingerprint, load, place
+from tallymark.config import CheckRules, Config, MonitorRules, load
 from tallymark.contract import load_contract
-from tallymark.errors import ConfigError, UsageError, WarehouseError
+from tallymark.errors import UsageError
+from tallymark.paths import Paths
 from tallymark.results import (
+    BuildPlan,
     BuildResult,
     CheckResult,
     MonitorResult,
@@ -23,17 +24,26 @@ from tallymark.results import (
     RunResult,
     Status,
 )
+from tallymark.version import __version__
 
 if TYPE_CHECKING:
     from threading import Event
 
+    from tallymark.build.builder import Builder
+    from tallymark.build.compiling import Compiled
+    from tallymark.build.lineage import Explanation
+    from tallymark.build.selecting import Selection
     from tallymark.check.follow import Listener
     from tallymark.check.quarantine import Quarantine
     from tallymark.check.release import Desk
     from tallymark.engine.duckdb import DuckEngine
+    from tallymark.engine.generations import Generation
+    from tallymark.engine.render import Dialect
+    from tallymark.engine.table import Table
     from tallymark.engine.warehouse import Warehouse
     from tallymark.ingest.deliveries import Delivery
-    from tallymark.monitor.watch import Watch
+    from tallymark.monitor.stage import MonitorStage
+    from tallymark.notify.courier import Told
 
 __all__ = ["Paths", "Project"]
 
@@ -42,26 +52,13 @@ Progress = Callable[[str], None]
 Entry = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paths:
-    """Where a project reads and writes. Every stage runs on the ones it needs alone."""
-
-    home: Path
-    source: str | None
-    warehouse: Path
-    reports: Path
-    quarantine: Path
-    contract: Path
-    check_rules: Path
-    monitor_rules: Path
-    models: Path
-
-
 class Project:
     """Opens configuration and engine, and calls the stages in order.
 
     Attributes:
         checked: What the gate said last, if it was asked.
+        told: What became of the alerts of the last run, if there was one.
+        withheld: Whether the last run left its tables out of the readers' sight.
 
     Example:
         >>> project = Project.open("shop")          # doctest: +SKIP
@@ -73,6 +70,8 @@ class Project:
         self.progress: Progress = progress or (lambda _text: None)
         self.checked: CheckResult | None = None
         self.now: dt.datetime | None = None  # set it where deliveries may be late
+        self.told: Told | None = None
+        self.withheld = False
         self.contract = load_contract(paths.contract)
         # Hosts may be named in tallymark.yml, in the contract, or in both.
         shop = self.contract.merged_into(config.shop)
@@ -117,25 +116,11 @@ class Project:
             raise UsageError("no such project folder", where=str(folder))
         changed = {name: value for name, value in overrides.items() if value is not None}
         settings = load(Config, file).model_copy(update=changed)
-        base = file.parent
-        _refuse_lost(settings, file)
-        out = Path(output) if output is not None else folder
-        report_folder = Path(reports) if reports is not None else out / "reports"
-        return cls(
-            settings,
-            Paths(
-                home=base,
-                source=source or (str(base / settings.input) if settings.input else None),
-                warehouse=Path(warehouse) if warehouse is not None else out / "warehouse",
-                reports=report_folder,
-                quarantine=_quarantine_beside(report_folder),
-                contract=base / settings.contract,
-                check_rules=_asked_for(rules) or base / settings.check_rules,
-                monitor_rules=_asked_for(rules) or base / settings.monitor_rules,
-                models=base / "models",
-            ),
-            progress=progress,
-        )
+        paths = Paths.of(
+            settings, file, output=folder if output is None else Path(output), source=source,
+            warehouse=warehouse, reports=reports, rules=rules,
+        )  # fmt: skip
+        return cls(settings, paths, progress=progress)
 
     # ------------------------------------------------------------ stages
 
@@ -148,10 +133,26 @@ class Project:
 
     def build(self, *, full: bool = False) -> BuildResult:
         """Pass new deliveries through the gate, then build the tables and their exports."""
+        from tallymark.engine.front import drop_front  # noqa: PLC0415 -- loads DuckDB
+
         warehouse = self._warehouse()
         with warehouse.hold("build"):
             checked, entries = self._check(warehouse)
-            return self._build(warehouse, entries, checked, full=full)
+            result = self._build(warehouse, entries, checked, full=full)
+            drop_front(warehouse.root)
+            return result
+
+    def plan(self, *, full: bool = False) -> BuildPlan:
+        """What a build would do, and why; nothing is changed."""
+        from tallymark.engine.rehearsal import rehearsed  # noqa: PLC0415 -- loads DuckDB
+
+        with rehearsed(self._warehouse(), self.paths.quarantine) as (warehouse, aside):
+            paths = dataclasses.replace(
+                self.paths, warehouse=warehouse.root, quarantine=aside, reports=aside / "reports"
+            )
+            stand_in = Project(self.config, paths)
+            with stand_in._builder(warehouse) as builder:
+                return builder.plan(stand_in._check(warehouse)[1], full=full)
 
     def monitor(
         self,
@@ -164,40 +165,51 @@ class Project:
 
         With ``write`` false nothing is written: a look back must not replace today's report.
         """
-        warehouse = self._warehouse()
-        with _reading(warehouse):
-            engine = self._open(warehouse)
-            try:
-                watch = self._watching(engine, self._monitor_rules())
-                days = watch.days()
-                day = date or _latest(days, expected_run_date, warehouse)
-                result = watch.judge(day, expected_run_date=expected_run_date)
-                if write:
-                    self._write_day(result, self.paths.reports)
-                if date is None:
-                    self._snapshot(engine, warehouse, result)
-                    if day in days:
-                        self._remember(warehouse, result)
-                return result
-            finally:
-                engine.close()
+        from tallymark.engine.reading import reading  # noqa: PLC0415 -- loads DuckDB
+
+        stage = self._monitor_stage()
+        with reading(stage.warehouse):
+            result, self.told = stage.judge(date, expected=expected_run_date, write=write)
+            return result
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[MonitorStage]:
+        """The watch over the warehouse: incidents and alerts, looking back, trying it out."""
+        from tallymark.engine.reading import reading  # noqa: PLC0415 -- loads DuckDB
+
+        stage = self._monitor_stage()
+        with reading(stage.warehouse):
+            yield stage
 
     def report(self, *, date: dt.date | None = None) -> ReportResult:
         """Write the executive summary of the days up to ``date`` (default: all)."""
+        from tallymark.engine.reading import reading  # noqa: PLC0415 -- loads DuckDB
         from tallymark.report.summary import write_report  # noqa: PLC0415
 
         warehouse = self._warehouse()
-        with _reading(warehouse):
+        with reading(warehouse):
             return write_report(warehouse, self.paths.reports, config=self.config, date=date)
 
     def run(self, *, skip: frozenset[str] = frozenset(), full: bool = False) -> RunResult:
         """All four stages: every new delivery and day in order, past findings."""
-        warehouse = self._warehouse()
-        with warehouse.hold("run"):
+        from tallymark.engine.front import Front  # noqa: PLC0415 -- loads DuckDB
+
+        keep = self.config.publish == "withhold" and "monitor" not in skip
+        with Front(self._warehouse(), keep=keep).run() as front:
+            warehouse = front.warehouse
             checked, entries = self._check(warehouse)
             built = self._build(warehouse, entries, checked, full=full)
-            judged = [] if "monitor" in skip else self._watch(warehouse)
-        brief = None if "report" in skip else self.report()
+            judged: Sequence[MonitorResult] = ()
+            if "monitor" not in skip:
+                judged, self.told = self._monitor_stage(warehouse).judge_all()
+                front.bad = bool(judged) and judged[-1].status is Status.RED
+        self.withheld = front.withholds
+        if self.config.exports.prometheus is not None:
+            from tallymark.monitor.prometheus.exporter import leave_textfile  # noqa: PLC0415
+
+            leave_textfile(self.paths.warehouse, self.config, self.paths.home)
+        nothing = self.withheld and not self._warehouse().catalog.is_file()
+        brief = None if "report" in skip or nothing else self.report()
         return RunResult(
             check=checked, build=built, monitor=judged, report=brief,
             paths={"warehouse": self.paths.warehouse, "reports": self.paths.reports,
@@ -243,6 +255,101 @@ class Project:
                 judge=judge,
             )  # fmt: skip
 
+    def build_selected(self, selectors: Sequence[str], *, dry_run: bool = False) -> Selection:
+        """Make some of the shop's own models again from what is published, and publish them.
+
+        Args:
+            selectors: ``model``, ``model+`` with all that rests on it, or ``+model`` with all it
+                rests on.
+            dry_run: Say what would be made, and change nothing.
+
+        Raises:
+            UsageError: A selector names no model, or nothing that can be made alone.
+            ModelError: A model or one of its tests fails; nothing was published.
+            WarehouseError: Nothing was built yet.
+        """
+        from tallymark.build.parameters import model_parameters  # noqa: PLC0415 -- loads DuckDB
+        from tallymark.build.selecting import build_selection  # noqa: PLC0415
+
+        warehouse = self._warehouse()
+        with warehouse.hold("build --select"):
+            return build_selection(
+                warehouse, self.config, self.paths.models, model_parameters(self.config),
+                selectors, dry_run=dry_run,
+            )  # fmt: skip
+
+    def compile(self, engine: Dialect, output: str | Path) -> Compiled:
+        """Write the whole transformation as SQL files for another engine.
+
+        Raises:
+            UsageError: The folder holds something else, or there is no such engine.
+            ModelError: A model cannot be said in the engine's SQL.
+        """
+        from tallymark.build.compiling import write_compiled  # noqa: PLC0415 -- loads DuckDB
+
+        return write_compiled(
+            engine, self.config, self.contract, own=self.paths.models, output=Path(output),
+            warehouse=self.paths.warehouse,
+        )  # fmt: skip
+
+    def explain_model(self, name: str, *, engine: Dialect = "duckdb") -> Explanation:
+        """What a table is made of: its SQL, and where its rows and columns come from.
+
+        Raises:
+            UsageError: There is no such model.
+            ModelError: Its SQL cannot be read.
+        """
+        from tallymark.build.compiling import compiled_models  # noqa: PLC0415 -- loads DuckDB
+        from tallymark.build.lineage import explain  # noqa: PLC0415
+        from tallymark.build.parameters import model_parameters  # noqa: PLC0415
+
+        other = compiled_models(self.config, self.contract) if engine != "duckdb" else None
+        return explain(
+            name, own=self.paths.models, parameters=model_parameters(self.config), engine=engine,
+            compiled=other,
+        )  # fmt: skip
+
+    def rollback(self, *, to: int | None = None) -> Generation:
+        """Show readers an earlier publication: the one before, or the one of a number.
+
+        It stays until something a build depends on changes, or a full refresh.
+
+        Raises:
+            UsageError: There is no such generation.
+        """
+        from tallymark.build.going_back import go_back  # noqa: PLC0415 -- loads DuckDB
+
+        warehouse = self._warehouse()
+        with warehouse.hold("rollback"):
+            return go_back(warehouse, self.config, to)
+
+    def table(self, name: str) -> Table:
+        """A published table, as rows, Arrow, Polars or pandas.
+
+        Raises:
+            UsageError: There is no such table.
+            WarehouseError: Nothing was built yet.
+        """
+        from tallymark.engine.table import Table  # noqa: PLC0415 -- loads DuckDB
+
+        limits = self.config.engine
+        return Table(
+            self._warehouse(), name, memory_limit=limits.memory_limit, threads=limits.threads
+        )
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of the published tables."""
+        from tallymark.engine.table import tables  # noqa: PLC0415 -- loads DuckDB
+
+        return tables(self._warehouse())
+
+    def generations(self) -> list[Generation]:
+        """The publications that can be gone back to, newest first."""
+        from tallymark.engine.generations import generations  # noqa: PLC0415 -- loads DuckDB
+
+        return generations(self._warehouse())
+
     def quarantine(self) -> Quarantine:
         """What was kept out."""
         from tallymark.check.quarantine import Quarantine  # noqa: PLC0415 -- loads DuckDB
@@ -250,6 +357,13 @@ class Project:
         return Quarantine(self.paths.quarantine, keep_up_to=self.config.quarantine.keep_bytes)
 
     # ------------------------------------------------------------ inside
+
+    def newest_day(self) -> str:
+        """The latest day of the deliveries there are, ISO 8601; nothing if none tells its day."""
+        from tallymark.ingest.deliveries import find_deliveries  # noqa: PLC0415 -- loads DuckDB
+
+        days = [str(one.date) for one in find_deliveries(self._source()) if one.date is not None]
+        return max(days, default="")
 
     def _source(self) -> str:
         if self.paths.source is None:
@@ -262,10 +376,6 @@ class Project:
         from tallymark.engine.warehouse import Warehouse  # noqa: PLC0415 -- loads DuckDB
 
         return Warehouse(self.paths.warehouse)
-
-    def _open(self, warehouse: Warehouse) -> DuckEngine:
-        limits = self.config.engine
-        return warehouse.open(memory_limit=limits.memory_limit, threads=limits.threads)
 
     def _monitor_rules(self) -> MonitorRules:
         return load(MonitorRules, self.paths.monitor_rules, "rules/monitor.yml")
@@ -293,6 +403,7 @@ class Project:
     ) -> tuple[CheckResult, list[dict[str, Any]]]:
         """Judge what is delivered, or ``only`` some of it, and ``more``: copies of what is gone."""
         from tallymark.check.gate import Gate  # noqa: PLC0415 -- loads DuckDB
+        from tallymark.check.queries import told_paths  # noqa: PLC0415
         from tallymark.check.report import write_reports  # noqa: PLC0415
         from tallymark.check.rules import refuse_unknown  # noqa: PLC0415
         from tallymark.check.settle import Settlements  # noqa: PLC0415
@@ -324,7 +435,8 @@ class Project:
         judged_now = {one["delivery"] for one in entries}
         entries += [one for one in before if one["delivery"] not in judged_now]
         entries.sort(key=lambda one: (one["date"] or "", one["delivery"]))
-        result = self.checked = summarise(entries, rules, self.contract, judged, gate.clock)
+        paths = told_paths(deliveries, self.paths.home)
+        result = self.checked = summarise(entries, rules, self.contract, judged, gate.clock, paths)
         write_reports(result, self.paths.reports, formats=self.config.reports, rules=rules)
         return result, entries
 
@@ -336,141 +448,28 @@ class Project:
         *,
         full: bool,
     ) -> BuildResult:
+        self.progress("building tables")
+        with self._builder(warehouse) as builder:
+            return builder.build(entries, checked, full=full)
+
+    @contextlib.contextmanager
+    def _builder(self, warehouse: Warehouse) -> Iterator[Builder]:
         from tallymark.build.builder import Builder  # noqa: PLC0415 -- loads DuckDB
 
-        self.progress("building tables")
         with self._engine(warehouse.scratch) as engine:
-            builder = Builder(
+            yield Builder(
                 warehouse=warehouse, engine=engine, config=self.config, contract=self.contract,
                 own_models=self.paths.models, program=__version__,
             )  # fmt: skip
-            return builder.build(entries, checked, full=full)
 
-    def _watch(self, warehouse: Warehouse) -> list[MonitorResult]:
-        """Judge every day whose inputs changed; write each, and the latest as the day's report."""
-        from tallymark.monitor.report import as_json  # noqa: PLC0415 -- only this stage needs it
+    def _monitor_stage(self, warehouse: Warehouse | None = None) -> MonitorStage:
+        from tallymark.engine.front import withheld  # noqa: PLC0415 -- loads DuckDB
+        from tallymark.monitor.stage import MonitorStage  # noqa: PLC0415 -- loads DuckDB
 
-        rules = self._monitor_rules()
-        state = fingerprint(warehouse.meta()["state"], rules, self.config.shop)
-        known = warehouse.judgement("state")
-        engine = self._open(warehouse)
-        try:
-            watch = self._watching(engine, rules)
-            days = watch.days()
-            if not days:
-                return []
-            fresh = known is not None and known["state"] == state
-            results = []
-            for day in days:
-                folder = self.paths.reports / "days" / day.isoformat()
-                done = fresh and (folder / "monitoring_report.json").is_file()
-                if done and day != days[-1]:
-                    continue
-                self.progress(f"judging {day}")
-                result = watch.judge(day)
-                results.append(result)
-                warehouse.record_judgement(day.isoformat(), as_json(result))
-                self._write_day(result, folder, only_json=True)
-            warehouse.record_judgement("state", f'{{"state": "{state}"}}\n')
-            self._write_day(results[-1], self.paths.reports)
-            self._snapshot(engine, warehouse, results[-1])
-            return results
-        finally:
-            engine.close()
-
-    def _watching(self, engine: DuckEngine, rules: MonitorRules) -> Watch:
-        from tallymark.monitor.watch import Watch  # noqa: PLC0415 -- only this stage needs it
-
-        shop = self.config.shop
-        try:
-            return Watch(engine, rules, timezone=shop.timezone, currency=shop.currency)
-        except ConfigError as error:
-            error.where = error.where or str(self.paths.monitor_rules)
-            raise
-
-    def _write_day(self, result: MonitorResult, folder: Path, *, only_json: bool = False) -> None:
-        from tallymark.engine.warehouse import write_atomically  # noqa: PLC0415 -- loads DuckDB
-        from tallymark.monitor.report import as_json, markdown  # noqa: PLC0415
-
-        write_atomically(folder / "monitoring_report.json", as_json(result))
-        if not only_json:
-            write_atomically(folder / "monitoring_report.md", markdown(result))
-
-    def _remember(self, warehouse: Warehouse, result: MonitorResult) -> None:
-        """Leave the judgement for the brief, unless somebody writes just now or nobody may."""
-        from tallymark.monitor.report import as_json  # noqa: PLC0415 -- only this stage needs it
-
-        if warehouse.catalog.is_file():
-            with contextlib.suppress(WarehouseError), warehouse.hold("monitor"):
-                warehouse.record_judgement(result.date, as_json(result))
-
-    def _snapshot(self, engine: DuckEngine, warehouse: Warehouse, result: MonitorResult) -> None:
-        """On errors, keep the day's tables aside and say where; else take the note away."""
-        from tallymark.engine.snapshot import snapshot  # noqa: PLC0415 -- loads DuckDB
-        from tallymark.engine.warehouse import write_atomically  # noqa: PLC0415
-
-        note = self.paths.reports / "quarantine_path.txt"
-        errors = [one for one in result.incidents if one.severity.is_error]
-        if not errors:
-            note.unlink(missing_ok=True)
-            return
-        from tallymark.monitor.report import as_json  # noqa: PLC0415
-
-        place = snapshot(engine, warehouse, self.paths.quarantine, result.date, as_json(result))
-        write_atomically(note, f"{place.as_posix()}\n")
-
-
-def _refuse_lost(settings: Config, file: Path) -> None:
-    """A file that the configuration names must be there; a default that is not is shipped."""
-    for key in ("contract", "check_rules", "monitor_rules"):
-        named = getattr(settings, key)
-        if key in settings.model_fields_set and not (file.parent / named).is_file():
-            raise ConfigError(
-                f"{key}: no such file: {named}",
-                where=place(file, key),
-                fix="mend the path, which is relative to this file, or leave the key out",
-            )
-
-
-@contextlib.contextmanager
-def _reading(warehouse: Warehouse) -> Iterator[None]:
-    """Say of a folder that holds other tables than a build exports that it cannot be read."""
-    import duckdb  # noqa: PLC0415 -- `--help` must not pay for it
-
-    try:
-        yield
-    except duckdb.Error as error:
-        if warehouse.catalog.is_file():
-            raise
-        raise WarehouseError(
-            f"these exports cannot be read: {str(error).splitlines()[0]}",
-            where=str(warehouse.root),
-            fix="take fct_sessions, fct_orders and fct_attribution as `tallymark build` wrote them",
-        ) from error
-    except WarehouseError as error:
-        error.where = error.where or str(warehouse.root)
-        raise
-
-
-def _asked_for(rules: str | Path | None) -> Path | None:
-    if rules is None:
-        return None
-    path = Path(rules)
-    if not path.is_file():
-        raise UsageError("no such rules file", where=str(path))
-    return path
-
-
-def _quarantine_beside(reports: Path) -> Path:
-    """`quarantine/` beside a folder named `reports`, inside a folder of any other name."""
-    return reports.parent / "quarantine" if reports.name == "reports" else reports / "quarantine"
-
-
-def _latest(days: list[dt.date], expected: dt.date | None, warehouse: Warehouse) -> dt.date:
-    if days:
-        return max(days[-1], expected) if expected is not None else days[-1]
-    if expected is not None:
-        return expected
-    raise WarehouseError(
-        "no day to judge", where=str(warehouse.root), fix="run `tallymark build` first"
-    )
+        return MonitorStage(
+            warehouse=warehouse or withheld(self.paths.warehouse, start=False), config=self.config,
+            rules=self._monitor_rules(), rules_file=self.paths.monitor_rules,
+            decisions=self.paths.home / "decisions", reports=self.paths.reports,
+            quarantine=self.paths.quarantine, progress=self.progress,
+            calendar=self.contract.calendar, now=self.now,
+        )  # fmt: skip

@@ -193,9 +193,10 @@ class Look:
         """The first rows that meet a condition on landed rows, masked.
 
         Two queries, unless it asks for purchases, which are few: the first finds line numbers and
-        reads no more columns than the condition names; the second reads those lines. A condition that only a built table can answer gives
-        no rows; what only a whole landed file can answer does not bind. :data:`BROKEN` gives the
-        first lines that are no rows; their bytes stay in quarantine.
+        reads no more columns than the condition names; the second reads those lines. A condition
+        that only a built table can answer gives no rows; what only a whole landed file can answer
+        does not bind. :data:`BROKEN` gives the first lines that are no rows; their bytes stay in
+        quarantine.
         """
         if condition == BROKEN:
             first = sorted(self._landed.bad_lines)[:SHOWN]

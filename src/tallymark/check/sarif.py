@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from tallymark import __version__
 from tallymark.check.report_text import plain
 from tallymark.config import CheckRule, CheckRules, Severity
 from tallymark.results import CheckResult, DeliveryReport, Finding
+from tallymark.version import __version__
 
 __all__ = ["sarif"]
 

@@ -233,21 +233,20 @@ def _sessions(engine: Engine) -> Sessions:
 
 
 def _orders(engine: Engine, currency: str) -> Orders:
-    values = [
-        value
-        for (value,) in engine.rows(
-            "select revenue from report_orders where is_counted"
-            " and revenue is not null order by order_id"
-        )
-    ]
-    amounts = [float(value) for value in values]
-    enough = len(amounts) >= FEWEST_FOR_INTERVAL
-    revenue = sum(values, Decimal(0))
+    found = engine.rows(
+        "select revenue, coalesce(status, '') = 'refund' from report_orders where is_counted"
+        " and revenue is not null order by order_id"
+    )
+    amounts = [float(value) for value, _ in found]
+    revenue = sum((value for value, _ in found), Decimal(0))
+    values = [value for value, is_refund in found if not is_refund]
+    enough = len(values) >= FEWEST_FOR_INTERVAL
     mean = None
     if values:
+        sold = [float(value) for value in values]
         mean = Money(
-            value=revenue / len(values),
-            interval=bootstrap_mean(amounts, seed=SEED) if enough else None,
+            value=sum(values, Decimal(0)) / len(values),
+            interval=bootstrap_mean(sold, seed=SEED) if enough else None,
         )
     aside = engine.rows(
         "select status, count(*) from report_orders where not is_counted group by 1 order by 1"
@@ -264,7 +263,8 @@ def _orders(engine: Engine, currency: str) -> Orders:
         select count(*), coalesce(sum(o.revenue), 0)
         from report_orders as o
         left join report_sessions as s on o.session_id = s.session_id
-        where o.is_counted and coalesce(s.checkouts, 0) = 0
+        where o.is_counted and coalesce(o.status, '') <> 'refund'
+            and coalesce(s.checkouts, 0) = 0
         """,
     )
     return Orders(
@@ -304,6 +304,8 @@ def _policies(engine: Engine, counted: Decimal) -> dict[str, Decimal]:
                         partition by coalesce(transaction_id, order_id), status = 'refund'
                         order by revenue desc nulls last, ordered_at, order_id) as from_largest
                 from report_orders
+                -- A refund sent twice is no order that some policy would count.
+                where coalesce(status, '') <> 'redelivery' or revenue >= 0
             )
             select
                 coalesce(sum(revenue), 0),
@@ -323,7 +325,8 @@ def _days(engine: Engine) -> tuple[Day, ...]:
     found = engine.rows(
         """
         with sold as (
-            select date, sum(revenue) as revenue, count(*) as orders,
+            select date, sum(revenue) as revenue,
+                count(case when coalesce(status, '') <> 'refund' then 1 end) as orders,
                 sum(cast(revenue as double) * cast(revenue as double)) as squares
             from report_orders where is_counted group by 1
         ), seen as (

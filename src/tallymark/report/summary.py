@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tallymark import __version__
 from tallymark.config import Config
 from tallymark.engine.warehouse import Warehouse, write_atomically
 from tallymark.errors import TallymarkError, UsageError
@@ -32,6 +31,7 @@ from tallymark.report.text import (
     symbol,
 )
 from tallymark.results import ReportResult, Status
+from tallymark.version import __version__
 
 if TYPE_CHECKING:
     import typst

@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from tallymark import __version__
 from tallymark.config import Shop
 from tallymark.engine.base import Engine
 from tallymark.engine.warehouse import Warehouse
@@ -25,6 +24,7 @@ from tallymark.monitor.prometheus.families import BY_NAME, FAMILIES
 from tallymark.monitor.prometheus.incidents import judged
 from tallymark.monitor.prometheus.text import Metric, bounded
 from tallymark.results import Verdict
+from tallymark.version import __version__
 
 __all__ = ["Collected", "collect"]
 

@@ -6,13 +6,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tallymark import __version__
 from tallymark.config import Config
 from tallymark.engine.warehouse import Warehouse, write_atomically
 from tallymark.errors import TallymarkError
 from tallymark.monitor.prometheus.collect import Collected, collect
 from tallymark.monitor.prometheus.families import BY_NAME
 from tallymark.monitor.prometheus.text import Metric, render
+from tallymark.version import __version__
 
 __all__ = ["Exporter", "leave_textfile"]
 
