@@ -8,7 +8,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint bench bench-gate bench-gate-rivals bench-gate-speed docs lock clean
+.PHONY: help demo test test-slow lint bench bench-incremental bench-gate bench-gate-rivals bench-gate-speed bench-detectors docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ lint: $(VENV)/installed ## Style, types and the import law
 bench: $(VENV)/installed ## Measure speed and memory; prints a table
 	@$(RUN) bench/river.py
 
+bench-incremental: $(VENV)/installed ## Measure what one more day costs after two weeks and after a year
+	@$(RUN) bench/incremental.py
+
 bench-gate: $(VENV)/installed ## Plant faults into simulated shops; prints what the gate found
 	@$(RUN) bench/gate_renames.py
 	@$(RUN) bench/gate_incidents.py
@@ -41,6 +44,10 @@ bench-gate-rivals: $(VENV)/installed ## Time 15 rules beside three other tools (
 
 bench-gate-speed: $(VENV)/installed ## Measure the gate on ten million rows beside one scan
 	@$(RUN) -m bench.gate_speed
+
+bench-detectors: $(VENV)/installed ## Plant incidents into simulated metrics; prints recall and false alarms
+	@$(RUN) -m bench.detectors
+	@$(RUN) -m bench.monitor_speed
 
 docs: $(VENV)/installed ## Write the generated pages of docs/ anew
 	@$(RUN) docs/generate.py

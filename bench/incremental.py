@@ -21,11 +21,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tallymark import __version__
 from tallymark.build.builder import Builder
 from tallymark.demo.shop import make_shop
 from tallymark.project import Project
 from tallymark.results import BuildResult
+from tallymark.version import __version__
 
 LIMIT = 1.3
 SEED = 7
@@ -46,9 +46,7 @@ class Growing:
         self.raw = home / "raw"
         self.raw.mkdir(parents=True)
         self.waiting = sorted(source.glob("*.csv"))
-        self.project = Project.open(
-            output=home, source=str(self.raw), export="none", generations=2
-        )
+        self.project = Project.open(output=home, source=str(self.raw), export="none", generations=2)
         self.builds: list[float] = []
 
     def deliver(self, days: int) -> None:

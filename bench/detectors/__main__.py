@@ -9,7 +9,7 @@ whose threshold is set on the first half of the shops, the z rule and a library 
 same number of false alarm-days. The second half is what is printed.
 
     make bench-detectors
-    .venv/bin/python -m bench.detectors --shops 200 --judgement
+    .venv/bin/python -m bench.detectors --shops 200 --forecaster --judgement
 
 Development uses seeds below 10000. Seeds from 10000 on are for the one judgement at the end
 (`--judgement`): nothing may be built against them.
@@ -20,8 +20,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -36,6 +37,8 @@ BUDGET = 2.0
 MONTH = 28
 YEAR = 365.0
 FOCUS = 3_500
+ETS_AGES = (28, 180)  # each fit takes a twentieth of a second
+PLAIN = 40  # shops that the plain rule judges, at most
 SCORED = {"z": 64, "ETS": 8}  # shops of which the rivals' scores are taken, at most
 TARGETS = (
     ("purchase given checkout -80 %", 0, 0.90),
@@ -52,22 +55,29 @@ def main() -> None:
     parser.add_argument("--shops", type=int, default=24)
     parser.add_argument("--judgement", action="store_true", help="seeds kept for the end")
     parser.add_argument("--no-rivals", action="store_true", help="the default detector alone")
+    parser.add_argument(
+        "--forecaster", action="store_true", help="a library forecaster too; 80 s a shop, 8 shops"
+    )
     options = parser.parse_args()
     base = JUDGEMENT_SEEDS if options.judgement else 0
     started = time.monotonic()
     jobs = [(base + number, float(VOLUMES[number % len(VOLUMES)]), "predictive")
             for number in range(options.shops)]  # fmt: skip
-    plain = [] if options.no_rivals else [(seed, events, "z") for seed, events, _ in jobs]
+    plain = [] if options.no_rivals else [(*job[:2], "z") for job in jobs[:PLAIN]]
     with ProcessPoolExecutor(WORKERS) as pool:
         trials = list(pool.map(_tried, [*jobs, *plain], chunksize=1))
         ours, zs = trials[: len(jobs)], trials[len(jobs) :]
-        scored = [] if options.no_rivals else list(pool.map(_scored, _few(jobs), chunksize=1))
+        scored = (
+            []
+            if options.no_rivals
+            else list(pool.map(_scored, _few(jobs, forecaster=options.forecaster), chunksize=1))
+        )
     _table("the default detector", ours)
     if zs:
         _table("the plain rule as shipped: z >= 3 over 14 days and 20 %", zs)
     for name in sorted({one.name for one in scored}):
         _rival(name, [one for one in scored if one.name == name])
-    if not options.no_rivals and not rivals.is_there():
+    if options.forecaster and not rivals.is_there():
         print("\nlibrary forecaster: absent (pip install statsmodels to have it compared)")
     _kinds(ours, zs)
     _targets(ours)
@@ -79,14 +89,15 @@ def _tried(job: Job) -> Trial:
     return try_shop(seed, events, {"detector": detector, "false_alarms_per_year": BUDGET})
 
 
-def _few(jobs: Sequence[Job]) -> list[tuple[int, float, str]]:
-    names = ["z"] + (["ETS"] if rivals.is_there() else [])
+def _few(jobs: Sequence[Job], *, forecaster: bool) -> list[tuple[int, float, str]]:
+    names = ["z"] + (["ETS"] if forecaster and rivals.is_there() else [])
     return [(seed, events, name) for name in names for seed, events, _ in jobs[: SCORED[name]]]
 
 
 def _scored(job: tuple[int, float, str]) -> Scored:
     seed, events, name = job
-    return score_shop(seed, events, name, {"z": rivals.Z, "ETS": rivals.ETS}[name])
+    ages = ETS_AGES if name == "ETS" else AGES
+    return score_shop(seed, events, name, {"z": rivals.Z, "ETS": rivals.ETS}[name], ages)
 
 
 # ---------------------------------------------------------------- tables
@@ -103,7 +114,7 @@ def _table(name: str, trials: Sequence[Trial]) -> None:
         if not chosen:
             continue
         days = sum(one.judged for one in chosen) or 1
-        rows = [_recall(_of(chosen, lambda one, age=age: one.age == age)) for age in AGES]  # type: ignore[misc]
+        rows = [_recall(_of(chosen, partial(_aged, age))) for age in AGES]
         print(f"| {'all' if events is None else f'{events:,}'} | {len(chosen)} "
               f"| {YEAR * sum(one.alarm_days for one in chosen) / days:.2f} "
               f"| {YEAR * sum(one.errors for one in chosen) / days:.2f} "
@@ -115,8 +126,12 @@ def _table(name: str, trials: Sequence[Trial]) -> None:
           + ", ".join(f"{name} {count}" for name, count in loud.most_common(6)))  # fmt: skip
 
 
-def _of(trials: Iterable[Trial], wanted: object) -> list[Outcome]:
-    return [one for trial in trials for one in trial.outcomes if wanted(one)]  # type: ignore[operator]
+def _of(trials: Iterable[Trial], wanted: Callable[[Outcome], bool]) -> list[Outcome]:
+    return [one for trial in trials for one in trial.outcomes if wanted(one)]
+
+
+def _aged(age: int, outcome: Outcome) -> bool:
+    return outcome.age == age
 
 
 def _recall(outcomes: Sequence[Outcome]) -> str:
@@ -141,8 +156,9 @@ def _rival(name: str, scored: Sequence[Scored]) -> None:
     allowed = round(BUDGET / YEAR * len(healthy))
     limit = float(healthy[-allowed - 1])
     again = np.concatenate([one.healthy for one in second])
+    alarms = YEAR * np.mean(again > limit)
     print(f"\n{name} with a threshold of {limit:.1f} standard deviations, set on {len(first)} "
-          f"shops, on {len(second)} others: {YEAR * np.mean(again > limit):.2f} false alarm-days")  # fmt: skip
+          f"shops, on {len(second)} others: {alarms:.2f} false alarm-days a year")  # fmt: skip
     for age in AGES:
         rows = [row for one in second for kind, at, row in one.planted if at == age
                 and not KINDS[kind].fixed]  # fmt: skip
@@ -179,12 +195,17 @@ def _targets(ours: Sequence[Trial]) -> None:
         got = np.mean([one.delay is not None and one.delay <= within for one in everything])
         free = [one for one in everything if not KINDS[one.kind].fixed]
         bare = np.mean([one.delay is not None and one.delay <= within for one in free])
+        verdict = "met" if got >= wanted else "MISSED"
         print(f"  mean over all kinds, {text}: {got:.2f} (without those of deterministic rules "
-              f"{bare:.2f}), wanted {wanted:.2f}: {'met' if got >= wanted else 'MISSED'}")  # fmt: skip
-    days = sum(one.judged for one in ours)
-    got = YEAR * sum(one.alarm_days for one in ours) / days
-    print(f"  false alarm-days a year over all shops: {got:.2f}, wanted at most {BUDGET:.2f}: "
-          f"{'met' if got <= BUDGET else 'MISSED'}")  # fmt: skip
+              f"{bare:.2f}), wanted {wanted:.2f}: {verdict}")  # fmt: skip
+    for name, chosen in (
+        ("all shops", ours),
+        (f"shops of {FOCUS:,}", [one for one in ours if one.events == FOCUS]),
+    ):
+        days = sum(one.judged for one in chosen) or 1
+        alarms = YEAR * sum(one.alarm_days for one in chosen) / days
+        print(f"  false alarm-days a year, {name}: {alarms:.2f}, wanted at most {BUDGET:.2f}: "
+              f"{'met' if alarms <= BUDGET else 'MISSED'}")  # fmt: skip
 
 
 if __name__ == "__main__":

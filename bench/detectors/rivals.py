@@ -2,7 +2,7 @@
 
 A rival's threshold is set on shops of the first half, so that it has the same false alarm-days as
 the default detector's budget. The library forecaster is statsmodels' exponential smoothing with an
-additive week (error, trend and season; Hyndman and others 2008): refitted every four weeks, one
+additive week (error, trend and season; Hyndman and others 2008): refitted every eight weeks, one
 step ahead, its surprise in standard deviations of its own residuals.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +20,22 @@ from bench.detectors.shops import Shop
 from tallymark.config import MonitorRules, load
 from tallymark.monitor.tables import Tables
 
-__all__ = ["ETS", "Z", "Scorer", "is_there", "of_healthy", "of_planted"]
+__all__ = ["ETS", "Scorer", "Z", "is_there", "of_healthy", "of_planted"]
 
 Floats = NDArray[np.float64]
 Scorer = Callable[[Floats, NDArray[np.bool_], int, int], Floats]
 
 Z_DAYS, Z_CHANGE, FEWEST = 14, 0.2, 3
-REFIT, LONGEST, SHORTEST = 28, 112, 21
+REFIT, LONGEST, SHORTEST = 56, 112, 21
 WEEK = 7
+KIND: Mapping[str, Any] = {
+    "error": "add",
+    "trend": "add",
+    "damped_trend": True,
+    "seasonal": "add",
+    "seasonal_periods": WEEK,
+    "initialization_method": "heuristic",
+}
 _TINY = 1e-12
 
 
@@ -46,7 +55,7 @@ def Z(values: Floats, normal: NDArray[np.bool_], start: int, end: int) -> Floats
 
 def ETS(values: Floats, normal: NDArray[np.bool_], start: int, end: int) -> Floats:  # noqa: N802 -- its name
     """Standard deviations of one-step errors of exponential smoothing, fitted before each day."""
-    from statsmodels.tsa.exponential_smoothing.ets import ETSModel  # noqa: PLC0415 -- optional
+    from statsmodels.tsa.exponential_smoothing import ets  # noqa: PLC0415 -- optional
 
     found = np.zeros(end - start)
     clean = values.copy()
@@ -61,11 +70,9 @@ def ETS(values: Floats, normal: NDArray[np.bool_], start: int, end: int) -> Floa
             first = max(0, day - LONGEST)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model = ETSModel(clean[first:day], error="add", trend="add", damped_trend=True,
-                                 seasonal="add", seasonal_periods=WEEK)  # fmt: skip
-                fitted = model.fit(disp=False, maxiter=40)
-                longer = ETSModel(clean[first:until], error="add", trend="add", damped_trend=True,
-                                  seasonal="add", seasonal_periods=WEEK)  # fmt: skip
+                model = ets.ETSModel(clean[first:day], **KIND)
+                fitted = model.fit(disp=False, maxiter=20)
+                longer = ets.ETSModel(clean[first:until], **KIND)
                 errors = np.asarray(longer.smooth(fitted.params).resid)[day - first :]
             deviation = max(float(np.std(np.asarray(fitted.resid))), _TINY)
             found[day - start : until - start] = np.abs(errors) / deviation

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 DAYS = 420
 FIRST = dt.date(2031, 1, 1)
 EVENTS_A_SESSION = 2.35
+WILD = 0.01  # of days swing three times as far as others
 CHANNELS = ("Direct", "Organic Search", "Paid Search", "Paid Social", "Email", "Referral")
 CHANNEL_SHARES = np.array([0.28, 0.22, 0.20, 0.12, 0.10, 0.08])
 DEVICES = ("desktop", "mobile", "tablet")
@@ -160,7 +161,7 @@ class Shop:
         noise = float(np.exp(rng.uniform(np.log(0.03), np.log(0.12))))
         log = self._wander(0.006, noise, float(rng.uniform(0.03, 0.2)))
         log += rng.normal(0, 0.0012) * np.arange(DAYS)
-        wild = rng.random(DAYS) < 0.01
+        wild = rng.random(DAYS) < WILD
         log += np.where(wild, rng.normal(0, 3 * noise, DAYS), 0.0)
         holidays = rng.random(DAYS) < 4 / 365
         log += np.where(holidays, rng.normal(0, 0.15, DAYS), 0.0)
@@ -213,7 +214,6 @@ class Shop:
         arrived = (days.kept * HOUR_SHARES).sum(axis=1)
         came = rng.poisson(days.sessions * weights / base).astype(np.float64)
         n = rng.binomial(came.astype(np.int64), arrived)
-        found: dict[str, Floats] = {"sessions": n.astype(np.float64)}
 
         def part(of: NDArray[np.int64], share: Floats) -> NDArray[np.int64]:
             return rng.binomial(of, np.clip(share, 0.0, 1.0))
@@ -232,8 +232,8 @@ class Shop:
         running = np.concatenate([[0.0], np.cumsum(values)])
         revenue = (running[ends[1:]] - running[ends[:-1]]) * days.value * days.money
         landings = part(n, np.full(size, 0.9))
-        found |= {
-            "came": came,
+        drawn: dict[str, NDArray[np.float64] | NDArray[np.int64]] = {
+            "sessions": n, "came": came,
             "orders": orders, "revenue": np.round(revenue, 2), "carts": carts,
             "checkouts": checkouts, "events": total, "page_views": views, "landings": landings,
             "new": part(n, rates["new"]), "anonymous": part(total, rates["anonymous"]),
@@ -246,8 +246,8 @@ class Shop:
             "hours": events.astype(np.float64),
         }  # fmt: skip
         for name, share in days.fields.items():
-            found[f"field:{name}"] = part(orders, share)
-        return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
+            drawn[f"field:{name}"] = part(orders, share)
+        return {name: np.asarray(found, dtype=np.float64) for name, found in drawn.items()}
 
 
 def _multinomial(rng: np.random.Generator, n: NDArray[np.int64], weights: Floats) -> Floats:

@@ -18,8 +18,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tallymark.channel_rules import ChannelSettings
+from tallymark.credit_settings import Attribution, CreditModel, Orders
 from tallymark.errors import ConfigError
 from tallymark.package import shipped, shipped_tree
+from tallymark.routing import Alerts
 
 __all__ = [
     "Action",
@@ -27,9 +30,12 @@ __all__ = [
     "CheckRule",
     "CheckRules",
     "Config",
+    "CreditModel",
     "Engine",
+    "Exports",
     "MonitorRule",
     "MonitorRules",
+    "Orders",
     "Promotion",
     "Quarantine",
     "ReportFormat",
@@ -108,13 +114,22 @@ class Sessions(Strict):
     gap_minutes: int = Field(
         30, ge=1, le=1440, description="More minutes of silence than this start a new session."
     )
-
-
-class Attribution(Strict):
-    """Which touches may take credit."""
-
-    lookback_days: int = Field(
-        7, ge=1, le=90, description="Touches this many times 24 hours before an order count, exact."
+    break_at_midnight: bool = Field(
+        default=False, description="Whether a session also ends at midnight, in the shop's time."
+    )
+    break_on_campaign: bool = Field(
+        default=False,
+        description="Whether other UTM tags or another click id than the client's last ones also "
+        "start a new session.",
+    )
+    cap_hours: int | None = Field(
+        None, ge=1, le=8760, description="A session is cut every so many hours; never if not given."
+    )
+    runaway_events: int = Field(
+        1000, ge=2, description="A session of more events is reported as a runaway session."
+    )
+    runaway_hours: int = Field(
+        12, ge=1, le=8760, description="So is one that lasts longer, whatever it holds."
     )
 
 
@@ -157,6 +172,12 @@ class Quarantine(Strict):
         return _size(self.keep_files_up_to)
 
 
+class Exports(Strict):
+    """What a run writes for other tools."""
+
+    prometheus: str | None = Field(None, min_length=1, description="Textfile of metrics.")
+
+
 class Config(Strict):
     """``tallymark.yml``: all keys optional."""
 
@@ -177,11 +198,20 @@ class Config(Strict):
     generations: int = Field(5, ge=1, le=100, description="Catalogs kept for going back.")
     shop: Shop = Field(Shop(), description="Who the shop is and what counts as its own ground.")
     sessions: Sessions = Field(Sessions(), description="How events become sessions.")
+    channels: ChannelSettings = Field(ChannelSettings(), description="The shop's own channels.")
     attribution: Attribution = Field(Attribution(), description="Which touches may take credit.")
+    orders: Orders = Field(Orders(), description="What of an order is revenue, and its currency.")
     engine: Engine = Field(Engine(), description="Limits of the embedded engine.")
+    publish: Literal["flag", "withhold"] = Field(
+        "flag",
+        description="What `run` does with the tables of a day with an open P0 or P1: publish, flag "
+        "and snapshot them; or put them into quarantine and leave the last good ones in place.",
+    )
+    alerts: Alerts = Field(Alerts(), description="Who is told of incidents, and how.")
     quarantine: Quarantine = Field(
         Quarantine(), description="What is kept of deliveries that were refused whole."
     )
+    exports: Exports = Field(Exports(), description="What a run writes for other tools.")
 
 
 # ---------------------------------------------------------------- rules/check.yml
@@ -250,6 +280,7 @@ class MonitorRule(Strict):
     why: str = ""
     fix: str = ""
     owner: str | None = None
+    runbook: str | None = Field(None, description="A link to what to do, printed with a finding.")
     enabled: bool = True
 
 
@@ -268,6 +299,12 @@ class MonitorRules(Strict):
     false_alarms_per_year: Annotated[float, Field(gt=0, le=365)] = 2.0
     baseline_days: Annotated[int, Field(ge=7, le=730)] = 56
     learning_days: Annotated[int, Field(ge=2, le=28)] = 3
+    detector: Literal["predictive", "z"] = Field(
+        "predictive", description="`z` is the plain rule: standard deviations and per cent."
+    )
+    z_score: Annotated[float, Field(ge=1, le=20)] = 3.0
+    z_change: Annotated[float, Field(ge=0, le=10)] = 0.2
+    z_days: Annotated[int, Field(ge=3, le=365)] = 14
     promotions: tuple[Promotion, ...] = ()
     rules: tuple[MonitorRule, ...]
 

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from tallymark.config import Severity
+from tallymark.notebook import as_html
 
 __all__ = [
+    "BuildPlan",
     "BuildResult",
     "CheckResult",
     "DeliveryReport",
@@ -121,16 +123,26 @@ class Incident(Finding):
     """Findings of one cause, open from ``since`` until the cause is gone.
 
     Attributes:
-        state: ``open``; acknowledged or resolved by a person later.
+        state: ``open``, ``acknowledged``, ``muted``, or ``resolved`` (by the data or by hand).
         findings: The ids of the findings it groups.
         money_at_risk: What is at stake in the shop's currency, where it can be stated.
         money_formula: How that amount is made.
+        key: Which occurrence it is: the id it was opened under, ``@``, and that day.
+        opened: The judged day it was opened on, ISO 8601.
+        resolved: The judged day on which it was over, ISO 8601.
+        muted_until: The last day on which it disturbs nobody, ISO 8601.
+        decision: What somebody decided about it, in a sentence.
     """
 
     state: str = "open"
     findings: Sequence[str] = ()
     money_at_risk: Decimal | None = None
     money_formula: str | None = None
+    key: str | None = None
+    opened: str | None = None
+    resolved: str | None = None
+    muted_until: str | None = None
+    decision: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +180,22 @@ class CheckResult:
     contract_version: str
     judged_now: int = 0
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (one.date, one.delivery, one.verdict, one.score, one.rows_accepted, worst)
+            for one in self.deliveries
+            for worst in [next((found.message for found in one.findings), None)]
+        ]
+        head = ("day", "delivery", "verdict", "score", "rows", "first finding")
+        return as_html("The gate", head, rows, status=self.status)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
     """What was built: row counts by table, amounts that reconcile, files exported.
 
     ``channel_share`` is the share of counted revenue whose last click has a known channel.
+    ``days`` are the dates that were computed anew; all of them if absent.
     """
 
     rebuilt: bool
@@ -185,6 +207,30 @@ class BuildResult:
     exports: Sequence[Path] = ()
     channel_share: float | None = None
     currency: str = "USD"
+    days: Sequence[str] | None = None
+
+    def _repr_html_(self) -> str:
+        title = f"{self.counted_orders:,} orders, {self.counted_revenue:,.2f} {self.currency}"
+        rows = [(name, f"{count:,}") for name, count in self.tables.items()]
+        return as_html(title, ("table", "rows"), rows, note=self.reason)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPlan:
+    """What a build would do, and why.
+
+    Attributes:
+        needed: Whether there is anything to do.
+        days: The dates it would compute anew, oldest first; all of them if absent.
+        clients: How many clients have events on those dates; absent where all are computed.
+        why: The reason for each of those dates.
+    """
+
+    needed: bool
+    reason: str
+    days: Sequence[str] | None = None
+    clients: int | None = None
+    why: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +245,11 @@ class MonitorResult:
     layers: Mapping[str, Status] = dataclasses.field(default_factory=dict)
     metrics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
+
+    def _repr_html_(self) -> str:
+        rows = [(one.severity, one.since, one.message, one.fix) for one in self.incidents]
+        head = ("severity", "since", "what", "fix")
+        return as_html(f"{self.date}: {self.headline}", head, rows, status=self.status)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +269,10 @@ class RunResult:
     monitor: Sequence[MonitorResult]
     report: ReportResult | None
     paths: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        watch = "".join(one._repr_html_() for one in self.monitor[-1:])
+        return f"{self.check._repr_html_()}{self.build._repr_html_()}{watch}"
 
 
 def status_of(severities: Sequence[Severity]) -> Status:

@@ -130,11 +130,16 @@ def _finding(console: Console, one: Finding, currency: str = "USD", where: str =
     grid.add_column(ratio=1, overflow="fold")
     said = Text(_readable(plain(one.message)))
     said.append(f"\nsince {_when(one.since)}", style="dim")
-    for more in (where, one.owner):
+    decided = one.decision if isinstance(one, Incident) else None
+    for more in (where, one.owner, decided):
         if more:
             said.append(f" · {plain(more)}", style="dim")
     if isinstance(one, Incident) and one.money_at_risk:
         said.append(f" · {_money(Decimal(one.money_at_risk), currency)} at stake", style="bold")
+    elif one.money is not None:
+        stated = plain(str(one.evidence.get("currency") or "")).strip()
+        worth = _money(one.money, stated).strip()
+        said.append(f" · {worth} in the orders it touches", style="bold")
     if one.fix:
         said.append(f"\nfix: {plain(one.fix)}", style="cyan")
     grid.add_row(f" {_badge(str(one.severity))}", said)
@@ -239,7 +244,9 @@ def _of(run: Run) -> str:
         return plain(first.delivery)
     number = _count(len(run.deliveries), "delivery", "deliveries")
     if first.date and last.date and first.date != last.date:
-        return f"{number}, {_when(first.date)} to {_when(last.date)}"
+        begins, ends = _when(first.date), _when(last.date)
+        day, _, month = begins.partition(" ")
+        return f"{number}, {day if ends.endswith(f' {month}') else begins} to {ends}"
     return number
 
 
@@ -262,6 +269,18 @@ def built(result: BuildResult, gate: CheckResult | None = None) -> None:
         f"{_money(result.counted_revenue, result.currency)}; "
         "every step reconciles to the cent."
     )
+    ran_away = {
+        one["measure"]: int(one["explained"])
+        for one in result.reconciliation
+        if one["step"] == "runaway"
+    }
+    if ran_away.get("sessions"):
+        console.print(
+            f"{_count(ran_away['sessions'], 'runaway session')} with "
+            f"{_count(ran_away.get('events', 0), 'event')}: kept and counted, but no person does "
+            "so much without a pause; see `sessions` in tallymark.yml.",
+            soft_wrap=True,
+        )
     if gate is not None and gate.status is not Status.GREEN:
         left = [plain(one.delivery) for one in refused(gate)]
         console.print(f"Data quality: {_badge(str(gate.status))}, see dq_report.md")

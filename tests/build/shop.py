@@ -152,6 +152,10 @@ class Shop:
         full = settings.pop("full", False)
         return Project.open(self.home, source=str(self.raw), **settings).build(full=full)
 
+    def project(self) -> Project:
+        """The shop as a project."""
+        return Project.open(self.home, source=str(self.raw))
+
     @property
     def warehouse(self) -> Warehouse:
         """What was built."""

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tallymark.config import CreditModel
 from tallymark.results import BuildResult
 from tests.build.shop import BOT, HOME, HOUR, MINUTE, Event, Shop, cart, checkout, order, view
 
@@ -176,7 +177,7 @@ def test_what_was_known_does_not_depend_on_what_came_later(history: History, unt
 
 def _credit_is_revenue(shop: Shop, result: BuildResult) -> None:
     counted = dict(shop.rows("select order_id, revenue from fct_orders where is_counted"))
-    for model in ("first_click", "last_click"):
+    for model in get_args(CreditModel):
         credited = shop.rows(
             "select order_id, sum(revenue), sum(weight) from fct_attribution "
             f"where model = '{model}' group by order_id"

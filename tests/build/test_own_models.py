@@ -91,9 +91,9 @@ def test_a_replacement_keeps_the_columns(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("name", "sql", "words"),
     [
-        ("one", "select 1 as x from two", ("one.sql", "nothing makes", "two")),
+        ("one", "select 1 as x\nfrom two", ("one.sql:2: ", "nothing makes", "two")),
         ("one", "select x from fct_session", ("did you mean fct_sessions?",)),
-        ("one", "select x from one", ("circle", "one")),
+        ("one", "select\n1 as x,\nfrom one", ("circle", "one", "one.sql:3")),
         ("one", "select 1 as x from fct_orders; select 2 as y", ("one.sql", "exactly one select")),
         ("one", "drop table fct_orders", ("one.sql", "exactly one select")),
         ("one", "create table x as select 1 as y", ("one.sql", "exactly one select")),
@@ -107,7 +107,14 @@ def test_a_replacement_keeps_the_columns(shop: Shop) -> None:
         ("one", "select * from information_schema.tables", ("one.sql", "no table here")),
         ("one", "select\n  1 +\nfrom (", ("one.sql", "is not SQL")),
         ("one", "select 'open from fct_orders", ("one.sql", "is not SQL")),
-        ("one", "select nothing from fct_orders", ("one.sql", "nothing")),
+        (
+            "one",
+            "select\n  revnue\nfrom fct_orders",
+            ("one.sql:2: ", "revnue", "did you mean revenue?"),
+        ),
+        ("one", "select\n  getenv('HOME') as x from fct_orders", ("one.sql:2: ", "no table here")),
+        ("one", "select * from fct_orders, lateral read_csv('x.csv')", ("no table here",)),
+        ("one", "select * from query('select 1')", ("no table here",)),
         ("one", "select :day as x from fct_orders", ("one.sql", "unknown parameter :day")),
         ("landed", "select 1 as x from fct_orders", ("landed.sql", "another name")),
         ("dim_traffic", "select 1 as x from fct_orders", ("dim_traffic.sql", "another name")),
@@ -127,7 +134,14 @@ def test_a_circle_of_models_is_refused(shop: Shop) -> None:
     """Both are named."""
     shop.model("one", "select x from two")
     shop.model("two", "select x from one")
-    _refused(shop, ModelError, "circle", "one", "two")
+    _refused(shop, ModelError, "circle", "one", "two", ".sql:1: ")
+
+
+def test_a_cte_may_have_the_name_of_the_table_it_reads(shop: Shop) -> None:
+    """It still counts as reading that table, so that it runs after it."""
+    shop.model("a_first", "with z_last as (select day from z_last) select day from z_last")
+    shop.model("z_last", "select session_date as day from fct_sessions")
+    assert shop.build().tables["a_first"] == 1
 
 
 def test_a_validation_that_finds_rows_stops_the_build(shop: Shop) -> None:

@@ -74,7 +74,7 @@ def test_what_is_published_can_be_read(warehouse: Warehouse) -> None:
     assert _read(warehouse) == [1, 2, 3]
     assert _read(warehouse, "select a from large order by a") == [2, 3]
     assert _read(warehouse, "select k from ledger_x") == ["é'"]
-    assert warehouse.meta() == {"format": "1", "state": "s(1, 2, 3)"}
+    assert warehouse.meta() == {"format": "2", "state": "s(1, 2, 3)"}
 
 
 def test_other_tools_read_the_catalog_itself(warehouse: Warehouse) -> None:

@@ -23,7 +23,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[str, 
     found: dict[str, list[tuple[str, str]]] = {}
     validate = Builder._validate
 
-    def look(self: Builder) -> None:
+    def look(self: Builder, **_: bool) -> None:
         found.update({name: self.engine.columns(name) for name in MADE})
         validate(self)
 

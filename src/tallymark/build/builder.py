@@ -1,64 +1,55 @@
-"""The build: run the models in order, reconcile, validate, publish at once, export."""
+"""The build: run the models over all days or some, reconcile, validate, publish at once, export."""
 
 from __future__ import annotations
 
-import datetime as dt
+import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from tallymark.build.export import current_exports, place_exports, prepare_exports
-from tallymark.build.graph import Model, bound, load_models, ordered, reads
+from tallymark.build.book import Book, kept_book, open_book, settings_of
+from tallymark.build.export import in_order, place_exports, prepare_exports
+from tallymark.build.going_back import restore_exports
+from tallymark.build.graph import bound, load_models, reads
+from tallymark.build.history import keep
+from tallymark.build.inputs import days_of, load_inputs, may_repeat
 from tallymark.build.ledger import ledger_tables
-from tallymark.build.steps import SOURCES, STEPS, Context, calendar
+from tallymark.build.model_tests import demands, own_texts, run_tests
+from tallymark.build.parameters import model_parameters
+from tallymark.build.plan import Plan, Planner, whole_reason
+from tallymark.build.running import KNOWN, Runner
+from tallymark.build.some_days import NeedsAllDays, SomeDays
+from tallymark.build.splice import ORDER, Writer, published_orders, sort_rows
+from tallymark.build.steps import Context
 from tallymark.config import Config, fingerprint
 from tallymark.contract import Contract
-from tallymark.engine.base import identifier, literal
+from tallymark.engine.base import identifier
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.engine.warehouse import EXPORTED, Publication, Warehouse
+from tallymark.engine.generations import held
+from tallymark.engine.parts import Part
+from tallymark.engine.warehouse import Publication, Warehouse
 from tallymark.errors import ModelError, ReconciliationError
-from tallymark.ingest.deliveries import date_in_name
 from tallymark.ingest.landing_sql import landed_urls, landed_view
-from tallymark.results import BuildResult, CheckResult
+from tallymark.results import BuildPlan, BuildResult, CheckResult
 
 __all__ = ["Builder"]
 
-HOURS = 24
-MS_PER_MINUTE = 60_000
-MS_PER_DAY = 86_400_000
-# What is published as files, each in its total order; `events` and `landed` are views.
-TABLES = {
-    "fct_sessions": "session_start, session_id",
-    "fct_orders": "ordered_at, order_id",
-    "fct_order_items": "order_id, line",
-    "fct_attribution": "order_id, model, touch_number",
-    "dim_user_agents": "user_agent",
-    "dim_hosts": "page_host",
-    "event_repeats": "event_id",
-    "metrics_daily": "date, metric, segment",
-    "metrics_hourly": "date, hour, metric, segment",
-    "reconciliation": "place, step, measure",
-}
-# Selections out of another table; made again whenever they are read.
-VIEWS = frozenset({"events", "fct_sessions", "fct_orders", "dim_clients"})
-PUBLISHED_VIEWS = ("events", "dim_clients")
-# A view whose rows come in the order of the model behind it, and that order: the one in which
-# the deliveries hold the first event of each. Rows of a file mostly stand in it already.
-SORTED = {"fct_sessions": ("int_session_facts", ("session_start", "landing_event_id"))}
+PUBLISHED_VIEWS = ("events", "dim_clients", "session_pages")
 # Large, read by models alone, and never by a view: gone once all models have run.
 SPENT = ("int_session_events", "int_sessions", "int_landings")
-_KNOWN = "known"
+# What own models may read and still be made of published tables alone.
+_PUBLIC = frozenset({*ORDER, *PUBLISHED_VIEWS, "landed", "landed_urls"})
 
 
 class Builder:
-    """Builds every table of the warehouse from the landed rows of all current deliveries."""
+    """Builds the tables of the warehouse from the landed rows of all current deliveries.
+
+    Days that nothing touched since the last publication keep their files.
+    """
 
     def __init__(
         self,
@@ -76,18 +67,33 @@ class Builder:
         self.contract = contract
         self.program = program
         self.models = load_models(own_models)
-        self.days: dict[str, str] = {}
+        self.own = own_models
+        self.book = Book(held={}, settings={})
         self.run = ""  # the state a build is of, once it is known
         self.context = Context(engine=engine, config=config, contract=contract)
 
     def state(self, entries: Sequence[Mapping[str, Any]]) -> str:
         """The fingerprint of everything the tables depend on."""
         inputs = [[one["delivery"], one["version"], one["fingerprint"]] for one in entries]
-        shop = self.config
-        return fingerprint(
-            json.dumps(inputs), shop.shop, shop.sessions, shop.attribution, self.contract,
-            *(f"{model.name}\n{model.sql}" for _, model in sorted(self.models.items())),
-            self.program, duckdb.__version__,
+        settings = sorted(self._settings().items())
+        return fingerprint(json.dumps(inputs), json.dumps(settings))
+
+    def _settings(self) -> dict[str, str]:
+        return settings_of(
+            self.config, self.contract, self.models, own_texts(self.own), self.program
+        )
+
+    def plan(self, entries: Sequence[Mapping[str, Any]], *, full: bool = False) -> BuildPlan:
+        """What a build would do, and why; nothing is changed."""
+        state = self.state(entries)
+        if not full and self.warehouse.meta().get("state") == state:
+            return BuildPlan(needed=False, reason=_NOTHING, days=())
+        plan = self._planned(entries, full=full)[0]
+        if plan.whole:
+            return BuildPlan(needed=True, reason=f"all days: {plan.whole}")
+        return BuildPlan(
+            needed=True, reason=_said(plan), days=tuple(plan.days), clients=plan.clients,
+            why={day: plan.why[day] for day in plan.days},
         )  # fmt: skip
 
     def build(
@@ -102,169 +108,147 @@ class Builder:
         state = self.state(entries)
         if not full and self.warehouse.meta().get("state") == state:
             return self._restored(state)
+        if not full and (kept := held(self.warehouse, state)) is not None:
+            reason = f"held at generation {kept} by `tallymark rollback`; nothing changed since"
+            return self._restored(self.warehouse.meta()["state"], reason)
         self.run = state
-        self._load(entries)
-        self._run_models("main")
-        if self._has_late_rows():
-            self._run_known()
+        plan, planner = self._planned(entries, full=full)
+        days: list[str] | None = None
+        if planner is not None and not plan.whole:
+            try:
+                facts, exports, files = self._some(planner, plan, entries)
+                days = plan.days
+            except NeedsAllDays as error:
+                plan.whole = str(error)
+                self._clear()
+        if days is None:
+            facts, exports, files = self._all(entries)
+        reason = _said(plan) if days is not None else f"all days: {plan.whole}"
+        self.warehouse.publish(
+            Publication(
+                files=files,
+                views=self._views,
+                tables={**ledger_tables(checked), **self.book.tables()},
+                meta={
+                    "state": state, "program": self.program, "facts": json.dumps(facts),
+                    "settings": json.dumps(self.book.settings),
+                },
+            ),
+            generations=self.config.generations,
+        )  # fmt: skip
+        placed = place_exports(self.warehouse, exports, self.config.export, state=state)
+        result = _result(facts, placed, reason, rebuilt=True)
+        return result if days is None else replace(result, days=tuple(days))
+
+    def _restored(self, state: str, reason: str | None = None) -> BuildResult:
+        """Nothing to build; exports that are gone or of another build are written again."""
+        placed = restore_exports(self.warehouse, self.config, state=state)
+        facts = json.loads(self.warehouse.meta()["facts"])
+        return _result(facts, placed, reason or _NOTHING, rebuilt=False)
+
+    # ------------------------------------------------------------ all days or some
+
+    def _planned(
+        self, entries: Sequence[Mapping[str, Any]], *, full: bool
+    ) -> tuple[Plan, Planner | None]:
+        before = None if full else kept_book(self.warehouse)
+        self.book = open_book(self.engine, self.warehouse.root, entries, self._settings(), before)
+        if full:
+            return Plan(whole="they were asked for"), None
+        if before is None and self.warehouse.meta():
+            return Plan(whole="the tables were made by an older version"), None
+        whole = whole_reason(before, self.book, self.config, self._unbounded())
+        if whole or before is None:
+            return Plan(whole=whole), None
+        planner = Planner(self.warehouse, self.context, before, self.book)
+        return planner.plan(), planner
+
+    def _unbounded(self) -> Iterable[str]:
+        """Own models that may need other rows than those of some days."""
+        own = {name: model for name, model in self.models.items() if model.own}
+        public = _PUBLIC | own.keys()
+        for name, model in own.items():
+            replaced = model.kind != "validation" and (model.columns or model.kind != "marts")
+            if replaced or not reads(model, self._parameters()) <= public:
+                yield f"model {name}"
+
+    def _some(
+        self, planner: Planner, plan: Plan, entries: Sequence[Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], dict[str, Path], dict[str, list[Part]]]:
+        """Build the days of a plan; other days keep their files."""
+        days = SomeDays(
+            warehouse=self.warehouse, planner=planner, plan=plan, book=self.book,
+            models=self.models, parameters=self._parameters(),
+        )  # fmt: skip
+        files = days.run(entries, self._views)
+        self.engine.execute("set search_path = 'whole,main'")
+        try:
+            facts = self._reconciled()
+        except ReconciliationError as error:
+            raise NeedsAllDays("what was computed anew did not add up with the rest") from error
+        self.engine.execute("set search_path = 'main'")
+        self._validate(some=True)
+        ready = in_order(self.engine, files, "whole", "main")
+        exports = prepare_exports(
+            self.engine, self.warehouse.scratch, self.config.export, presorted=ready
+        )
+        return facts, exports, files
+
+    def _all(
+        self, entries: Sequence[Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], dict[str, Path], dict[str, list[Part]]]:
+        """Build every table from all landed rows."""
+        landed = self._view("landed", absolute=False)
+        self.engine.execute(f"create or replace view landed as {landed}")
+        urls = landed_urls(pages=self.contract.pages)
+        self.engine.execute(f"create or replace view landed_urls as {urls}")
+        load_inputs(self.engine, entries, repeats=may_repeat(entries), days=days_of(entries))
+        runner = Runner(self.models, self.context, self._parameters())
+        runner.make()
+        late = self.book.has_late()
+        if late:
+            runner.make_known()
+        keep(self.engine, known=late)
         self._keep_promises()
         facts = self._reconciled()
         self._validate()
         self._let_go()
-        exports, files = self._written(self._in_order())
-        landed = [self.warehouse.root / one["file"] for one in entries if one["file"]]
-        views = {
-            "landed": landed_view([path.resolve() for path in landed], self.days),
-            "landed_urls": landed_urls(),
-        }
-        for name in PUBLISHED_VIEWS:
-            views[name] = bound(self.models[name], self._parameters())
-        self.warehouse.publish(
-            Publication(
-                files=files,
-                views=views,
-                tables=ledger_tables(checked),
-                meta={"state": state, "program": self.program, "facts": json.dumps(facts)},
-            ),
-            generations=self.config.generations,
-        )
-        placed = place_exports(self.warehouse, exports, self.config.export, state=state)
-        return _result(facts, placed, "the deliveries, rules or settings changed", rebuilt=True)
+        exports, files = self._written(sort_rows(self.engine, self.models))
+        return facts, exports, files
 
-    def _restored(self, state: str) -> BuildResult:
-        """Nothing to build; exports that are gone or of another build are written again."""
-        kind = self.config.export
-        placed = current_exports(self.warehouse, kind, state=state)
-        if placed is None:
-            limits = self.config.engine
-            engine = self.warehouse.open(memory_limit=limits.memory_limit, threads=limits.threads)
-            try:
-                # The published files hold their rows in order.
-                prepared = prepare_exports(
-                    engine, self.warehouse.scratch, kind, presorted=frozenset(EXPORTED)
-                )
-            finally:
-                engine.close()
-            placed = place_exports(self.warehouse, prepared, kind, state=state)
-        facts = json.loads(self.warehouse.meta()["facts"])
-        return _result(facts, placed, "nothing changed since the last build", rebuilt=False)
+    def _clear(self) -> None:
+        """Forget whatever a build of some days made."""
+        self.engine.execute("set search_path = 'main'")
+        for schema in ("before", "after", "whole", KNOWN, "plan", "old"):
+            self.engine.execute(f"drop schema if exists {schema} cascade")
+        for kind, name in self.engine.rows(
+            "select case when table_type = 'VIEW' then 'view' else 'table' end, table_name "
+            "from information_schema.tables where table_schema = 'main'"
+        ):
+            self.engine.execute(f"drop {kind} if exists {identifier(name)} cascade")
 
     # ------------------------------------------------------------ inputs
 
     def _parameters(self) -> dict[str, str]:
+        return model_parameters(self.config, self.run)
+
+    def _view(self, name: str, *, absolute: bool = True) -> str:
+        """The SQL of a published view."""
+        if name == "landed":
+            root = self.warehouse.root.resolve() if absolute else self.warehouse.root
+            return landed_view(self.book.files(root), self.book.days, self.contract.internal)
+        return bound(self.models[name], self._parameters())
+
+    @functools.cached_property
+    def _views(self) -> dict[str, str]:
+        """The SQL of every published view, in the order in which they need each other."""
         return {
-            "gap_ms": str(self.config.sessions.gap_minutes * MS_PER_MINUTE),
-            "lookback_ms": str(self.config.attribution.lookback_days * MS_PER_DAY),
-            "currency": literal(self.config.shop.currency),
-            "run": literal(self.run),
+            "landed": self._view("landed"),
+            "landed_urls": landed_urls(pages=self.contract.pages),
+            **{name: self._view(name) for name in PUBLISHED_VIEWS},
         }
 
-    def _date_the_undated(
-        self, entries: Sequence[Mapping[str, Any]], paths: Sequence[Path]
-    ) -> None:
-        """Date a delivery whose name states no day by the day that most of its rows have.
-
-        A file of many days has no such day: its rows were known on their own days.
-        """
-        self.days = {}
-        undated = [one for one in entries if one["file"] and date_in_name(one["delivery"]) is None]
-        if not undated:
-            return
-        found = self.engine.rows(
-            "select delivery, max(rows_of_day), sum(rows_of_day) from ("
-            "select delivery, event_date, count(*) as rows_of_day "
-            f"from ({landed_view(paths, {})}) where rejected = 0 and delivery_date is null "
-            "group by delivery, event_date) group by delivery"
-        )
-        of_one_day = {delivery for delivery, most, rows in found if 2 * most > rows}
-        self.days = {
-            one["delivery"]: one["date"] for one in undated if one["delivery"] in of_one_day
-        }
-
-    def _load(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        paths = [self.warehouse.root / one["file"] for one in entries if one["file"]]
-        self._date_the_undated(entries, paths)
-        self.engine.execute(f"create or replace view landed as {landed_view(paths, self.days)}")
-        self.engine.execute(f"create or replace view landed_urls as {landed_urls()}")
-        days = [dt.date.fromisoformat(one["date"]) if one["date"] else None for one in entries]
-        self.engine.values(
-            "int_delivery_days",
-            {
-                "delivery": ("varchar", [one["delivery"] for one in entries]),
-                "place": ("integer", _places([one["delivery"] for one in entries])),
-                "may_repeat": ("boolean", _may_repeat(entries)),
-                "date": ("date", days),
-                "rows_read": ("bigint", [one["rows_read"] for one in entries]),
-                "rows_accepted": ("bigint", [one["rows_accepted"] for one in entries]),
-                "rows_quarantined": ("bigint", [one["rows_quarantined"] for one in entries]),
-            },
-        )
-        filled: dict[tuple[str, str], list[int]] = {}
-        for one in entries:
-            for field, (have, want) in one["fields"].items():
-                sums = filled.setdefault((one["date"], field), [0, 0])
-                sums[0] += have
-                sums[1] += want
-        keys = sorted(filled)
-        self.engine.values(
-            "int_payload_days",
-            {
-                "date": ("date", [dt.date.fromisoformat(day) for day, _ in keys]),
-                "field": ("varchar", [field for _, field in keys]),
-                "filled": ("bigint", [filled[key][0] for key in keys]),
-                "expected": ("bigint", [filled[key][1] for key in keys]),
-            },
-        )
-        dated = [day for day in days if day is not None]
-        self.engine.values(
-            "int_calendar",
-            {"date": ("date", calendar(min(dated), max(dated)) if dated else [])},
-        )
-        self.engine.values("int_day_hours", {"hour": ("integer", list(range(HOURS)))})
-
-    # ------------------------------------------------------------ running
-
-    def _run_models(self, schema: str) -> None:
-        """Make every table, in the order that the models' own SQL asks for.
-
-        What Python makes of landed rows alone is made meanwhile: it keeps one thread busy, and
-        the first models, which cut the events into sessions, wait for none of it.
-        """
-        runnable = [model for model in self.models.values() if model.kind != "validation"]
-        needs = {name: step.reads for name, step in STEPS.items()}
-        parameters = self._parameters()
-        order = ordered(runnable, needs, SOURCES, parameters)
-        with ThreadPoolExecutor(1) as pool:
-            begun = self._begun(pool) if schema == "main" else {}
-            for name in order:
-                if name in begun:
-                    continue
-                wanted = needs[name] if name in STEPS else reads(self.models[name], parameters)
-                for one in sorted(begun.keys() & set(wanted)):
-                    begun.pop(one).result()
-                if name in STEPS:
-                    if schema == "main" or not STEPS[name].by_value:
-                        STEPS[name].make(self.context)
-                    continue
-                model = self.models[name]
-                made = "view" if name in VIEWS and not model.own else "table"
-                sql = bound(model, parameters)
-                self._execute(f"create or replace {made} {identifier(name)} as {sql}", model)
-            for task in begun.values():
-                task.result()
-
-    def _begun(self, pool: ThreadPoolExecutor) -> dict[str, Future[None]]:
-        """The steps that need nothing but landed rows, one after the other in another thread."""
-        aside = replace(self.context, engine=self.engine.cursor())
-        return {
-            name: pool.submit(step.make, aside)
-            for name, step in STEPS.items()
-            if tuple(step.reads) == ("landed",)
-        }
-
-    def _execute(self, sql: str, model: Model) -> None:
-        with _blaming(model.where):
-            self.engine.execute(sql)
+    # ------------------------------------------------------------ judging
 
     def _keep_promises(self) -> None:
         """Refuse a shop's own version of a shipped table that lacks what others read there."""
@@ -280,58 +264,21 @@ class Builder:
 
     def _published(self) -> dict[str, str]:
         """Every table that becomes a file, with its order: the shipped ones and the shop's own."""
-        own = {
-            name: "all"
-            for name, model in sorted(self.models.items())
-            if model.own and not model.columns and model.kind == "marts"
-        }
-        return {**TABLES, **own}
-
-    def _blame(self, table: str) -> str:
-        return self.models[table].where if table in self.models else table
-
-    def _has_late_rows(self) -> bool:
-        found = self.engine.rows(
-            "select 1 from landed where rejected = 0 and delivery_date > event_date limit 1"
+        return published_orders(
+            [
+                name
+                for name, model in sorted(self.models.items())
+                if model.own and not model.columns and model.kind == "marts"
+            ]
         )
-        return bool(found)
-
-    def _run_known(self) -> None:
-        """Make the tables a second time from rows that came on their own day or before it.
-
-        What was known at the end of a day must not depend on what arrived later, and a late row
-        can join or split sessions. So the same models run over the rows that were on time, and
-        the metrics take their ``known_*`` columns from there.
-        """
-        self.engine.execute(f"create schema if not exists {_KNOWN}")
-        self.engine.execute(f"set search_path = '{_KNOWN},main'")
-        try:
-            self.engine.execute(
-                "create or replace view landed as select * from main.landed "
-                "where coalesce(delivery_date <= event_date, true)"
-            )
-            self._run_models(_KNOWN)
-        finally:
-            self.engine.execute("set search_path = 'main'")
-        for table, keys in (("metrics_daily", "date, metric, segment"),
-                            ("metrics_hourly", "date, hour, metric, segment")):  # fmt: skip
-            final = ("value", "numerator", "denominator")
-            picks = ", ".join(
-                [f"final.{one} as {one}" for one in final]
-                + [f"known.known_{one} as known_{one}" for one in final]
-            )
-            with _blaming(self._blame(table)):
-                self.engine.execute(
-                    f"create or replace table {table} as select {keys}, {picks} "
-                    f"from main.{table} as final full outer join {_KNOWN}.{table} as known "
-                    f"using ({keys})"
-                )
 
     def _reconciled(self) -> dict[str, Any]:
         """What the run comes to, as plain JSON; refuses amounts that do not add up."""
         keys = ("step", "measure", "amount_in", "amount_out", "difference", "explained",
                 "explanation")  # fmt: skip
-        rows = self.engine.rows(f"select {', '.join(keys)} from reconciliation order by place")
+        rows = self.engine.rows(
+            f"select {', '.join(keys)} from reconciliation order by place, step"
+        )
         amounts = [dict(zip(keys, row, strict=True)) for row in rows]
         for one in amounts:
             if one["difference"] != one["explained"]:
@@ -343,18 +290,18 @@ class Builder:
                     fix="the last good state stays; report this with the deliveries concerned",
                 )
         orders, revenue = self.engine.rows(
-            "select count(*), coalesce(sum(revenue), 0) from fct_orders where is_counted"
+            "select count(case when status = 'kept' then 1 end), coalesce(sum(revenue), 0) "
+            "from fct_orders where is_counted"
         )[0]
         known, credited = self.engine.rows(
             "select sum(case when channel in ('Unknown', 'Unattributed') then 0 else revenue "
             "end), sum(revenue) from fct_attribution where model = 'last_click'"
         )[0]
-        events = self.engine.rows("select count(*) from landed where rejected = 0")[0][0]
-        tables = [one for one in self._published() if not one.startswith("event_")]
+        tables = [one for one in self._published() if not one.startswith(("event_", "int_"))]
         counts = {one: self.engine.rows(f"select count(*) from {identifier(one)}")[0][0]
                   for one in tables}  # fmt: skip
         return {
-            "tables": {"events": events, **counts},
+            "tables": {"events": sum(self.book.rows.values()), **counts},
             "counted_orders": orders,
             "counted_revenue": str(revenue),
             "channel_share": float(known / credited) if credited else None,
@@ -362,53 +309,36 @@ class Builder:
             "reconciliation": [{key: str(value) for key, value in one.items()} for one in amounts],
         }
 
-    def _validate(self) -> None:
-        parameters = self._parameters()
-        for name, model in sorted(self.models.items()):
-            if model.kind != "validation":
-                continue
-            reads(model, parameters)
-            with _blaming(model.where):
-                rows = self.engine.rows(f"select * from ({bound(model, parameters)}\n) limit 3")
-            if rows:
-                raise ModelError(
-                    f"validation {name!r} found rows, such as {rows[0]}; nothing was published",
-                    where=model.where,
-                    fix="the last good state stays; see what the query finds",
-                )
+    def _validate(self, *, some: bool = False) -> None:
+        """Ask the tests and validations: ours of what was made, the shop's own of all days."""
+        asked = demands(self.models, self.own)
+        runner = Runner(self.models, self.context, self._parameters())
+        if not some:
+            run_tests(self.engine, asked)
+            runner.validate(sorted(self.models))
+            return
+        own = [name for name, model in self.models.items() if model.own]
+        run_tests(self.engine, [one for one in asked if not isinstance(one.path, Path)])
+        runner.validate(sorted(self.models.keys() - set(own)))
+        self.engine.execute("set search_path = 'whole,main'")
+        run_tests(self.engine, [one for one in asked if isinstance(one.path, Path)])
+        runner.validate(own)
+        self.engine.execute("set search_path = 'main'")
 
     # ------------------------------------------------------------ results
 
-    def _in_order(self) -> frozenset[str]:
-        """Tables that need no sorting when they are written, because their rows stand in order.
-
-        Looking costs a tenth of sorting, and what is out of order is sorted once for all writers.
-        """
-        found = set()
-        for table, (maker, (first, second)) in SORTED.items():
-            if self.models[table].own or self.models[maker].own:
-                continue
-            name = identifier(maker)
-            disorder = self.engine.rows(
-                f"select 1 from (select {first} as a, {second} as b, lag({first}) over () as c, "
-                f"lag({second}) over () as d from {name}) where c > a or (c = a and d > b) limit 1"
-            )
-            if disorder:
-                self.engine.execute(
-                    f"create or replace table {name} as select * from {name} "
-                    f"order by {first}, {second}"
-                )
-            found.add(table)
-        return frozenset(found)
-
     def _let_go(self) -> None:
         """Drop what nothing reads any more: writing needs the memory."""
-        self.engine.execute(f"drop schema if exists {_KNOWN} cascade")
+        self.engine.execute(f"drop schema if exists {KNOWN} cascade")
         for name in SPENT:
             self.engine.execute(f"drop table if exists {identifier(name)}")
 
-    def _written(self, presorted: frozenset[str]) -> tuple[dict[str, Path], dict[str, list[Path]]]:
+    def _written(self, presorted: frozenset[str]) -> tuple[dict[str, Path], dict[str, list[Part]]]:
         """The exports and the tables as files, side by side: neither keeps all threads busy."""
+        writer = Writer(
+            engine=self.engine, warehouse=self.warehouse,
+            where={name: one.where for name, one in self.models.items()},
+        )  # fmt: skip
         with ThreadPoolExecutor(1) as pool:
             aside = self.engine.cursor()
             exporting = pool.submit(
@@ -416,33 +346,25 @@ class Builder:
                 presorted=presorted,
             )  # fmt: skip
             files = {
-                name: [self._write(name, "" if name in presorted else order)]
+                name: writer.whole(name, "" if name in presorted else order)
                 for name, order in self._published().items()
             }
             exports = exporting.result()
         aside.close()
         return exports, files
 
-    def _write(self, table: str, order: str) -> Path:
-        aside = self.warehouse.scratch / f"{table}.parquet"
-        by = f" order by {order}" if order else ""
-        with _blaming(self._blame(table)):
-            self.engine.write(
-                f"select * from {identifier(table)}{by}", aside,
-                "format parquet, parquet_version v2, compression snappy, write_bloom_filter false",
-            )  # fmt: skip
-        return self.warehouse.keep(table, aside)
+
+_NOTHING = "nothing changed since the last build"
 
 
-@contextmanager
-def _blaming(where: str) -> Iterator[None]:
-    """Say which model DuckDB stumbled over."""
-    try:
-        yield
-    except duckdb.Error as error:
-        raise ModelError(
-            str(error).splitlines()[0], where=where, fix="mend the SQL of this model"
-        ) from error
+def _said(plan: Plan) -> str:
+    """Which days a build is of, for people."""
+    days = plan.days
+    if not days:
+        return "no day is touched by what changed"
+    first = plan.why[days[0]]
+    span = days[0] if len(days) == 1 else f"{len(days)} days, {days[0]} to {days[-1]}"
+    return f"{span}: {first}"
 
 
 def _result(
@@ -463,30 +385,3 @@ def _result(
         channel_share=facts["channel_share"],
         currency=facts["currency"],
     )
-
-
-def _places(keys: Sequence[str]) -> list[int]:
-    """The rank of each delivery key: what ties between deliveries are broken by."""
-    ranks = {key: place for place, key in enumerate(sorted(keys))}
-    return [ranks[key] for key in keys]
-
-
-def _may_repeat(entries: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """Whether a delivery can hold an exact repeat at all.
-
-    It can if the gate saw one in it, or if its time overlaps that of another delivery: events
-    of one millisecond can only repeat each other.
-    """
-    ends = sorted(
-        (one["first_event_at"], one["last_event_at"], index)
-        for index, one in enumerate(entries)
-        if one["first_event_at"]
-    )
-    found = [bool(one["rows_repeated"]) for one in entries]
-    latest: tuple[str, int] | None = None
-    for first, last, index in ends:
-        if latest is not None and first <= latest[0]:
-            found[index] = found[latest[1]] = True
-        if latest is None or last > latest[0]:
-            latest = (last, index)
-    return found

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from tallymark.engine.base import identifier
 from tallymark.engine.duckdb import DuckEngine
+from tallymark.engine.parts import Part, relation
 from tallymark.engine.warehouse import EXPORTED, Warehouse, write_atomically
 
-__all__ = ["current_exports", "place_exports", "prepare_exports"]
+__all__ = ["current_exports", "in_order", "place_exports", "prepare_exports"]
 
 KINDS = ("csv", "parquet")
+SESSIONS = "fct_sessions"
 ORDER = {
     "fct_sessions": "session_start, session_id",
     "fct_orders": "ordered_at, order_id",
@@ -26,6 +28,32 @@ OURS = frozenset(
 # Says of which state the exports are. A run killed after it published and before it exported
 # leaves another one there, so that the next run knows that they are old.
 _MARK = ".exported"
+
+
+def in_order(
+    engine: DuckEngine, parts: Mapping[str, Sequence[Part]], *path: str
+) -> frozenset[str]:
+    """Let published tables be read in their total order, as far as their files hold it.
+
+    Sessions stand in the order of their starts and of the events that began them, which only the
+    files know. Other tables in several parts must be sorted.
+
+    Args:
+        engine: An engine with the tables.
+        parts: The parts of each table.
+        *path: The schemas to look tables up in.
+
+    Returns:
+        The tables that come in order now.
+    """
+    ready = {table for table in EXPORTED if len(parts.get(table, ())) == 1}
+    engine.execute("create schema in_order")
+    if SESSIONS in parts and SESSIONS not in ready:
+        sql = relation(parts[SESSIONS], order="session_start")
+        engine.execute(f"create view in_order.{SESSIONS} as {sql}")
+        ready.add(SESSIONS)
+    engine.execute(f"set search_path = '{','.join(['in_order', *path])}'")
+    return frozenset(ready)
 
 
 def prepare_exports(
@@ -66,14 +94,14 @@ def place_exports(
     Exports that an earlier run wrote in another format go away: they would lie beside the new
     ones and be old.
     """
-    mark = warehouse.root / _MARK
+    mark = warehouse.front / _MARK
     placed = []
     for name, path in prepared.items():
-        target = warehouse.root / name
+        target = warehouse.front / name
         path.replace(target)
         placed.append(target)
     if mark.is_file():
-        for old in (warehouse.root / f"{table}.{one}" for table in EXPORTED for one in KINDS):
+        for old in (warehouse.front / f"{table}.{one}" for table in EXPORTED for one in KINDS):
             if old not in placed:
                 old.unlink(missing_ok=True)
     write_atomically(mark, _said(kind, state))
@@ -82,10 +110,10 @@ def place_exports(
 
 def current_exports(warehouse: Warehouse, kind: str, *, state: str) -> list[Path] | None:
     """The exports, if every one of them is there and of this state; else None."""
-    mark = warehouse.root / _MARK
+    mark = warehouse.front / _MARK
     if not mark.is_file() or mark.read_text(encoding="utf-8") != _said(kind, state):
         return None
-    paths = [warehouse.root / f"{table}.{kind}" for table in EXPORTED if kind in KINDS]
+    paths = [warehouse.front / f"{table}.{kind}" for table in EXPORTED if kind in KINDS]
     return paths if all(path.is_file() for path in paths) else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import graphlib
 import importlib.resources
 import json
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tallymark.build.parsing import parse
 from tallymark.errors import ModelError
 
 __all__ = ["GRAPH", "Model", "bound", "load_models", "ordered", "reads"]
@@ -103,37 +103,24 @@ def reads(model: Model, values: Mapping[str, str]) -> frozenset[str]:
     """
     if model.reads is not None:
         return model.reads
-    found, problem, line = _parsed(bound(model, values))
-    if problem:
+    found = parse(bound(model, values))
+    if found.problem:
         raise ModelError(
-            problem, where=f"{model.where}:{line}" if line else model.where,
+            found.problem, where=_at(model, found.line),
             fix="a model is one select over tables of the warehouse, one file a table",
         )  # fmt: skip
-    return found
+    return frozenset(found.tables)
 
 
-@functools.lru_cache(maxsize=256)
-def _parsed(sql: str) -> tuple[frozenset[str], str, int | None]:
-    """The tables a text reads, or what is wrong with it and in which line."""
-    import sqlglot  # noqa: PLC0415 -- 0.4 s that only own models must pay
-    from sqlglot import exp  # noqa: PLC0415
+def _at(model: Model, line: int | None) -> str:
+    return f"{model.where}:{line}" if line else model.where
 
-    nothing: frozenset[str] = frozenset()
-    try:
-        statements = [one for one in sqlglot.parse(sql, dialect="duckdb") if one is not None]
-    except sqlglot.errors.SqlglotError as error:
-        known = error.errors if isinstance(error, sqlglot.ParseError) else []
-        first = known[0] if known else {}
-        said = str(first.get("description") or error).splitlines()[0]
-        return nothing, f"is not SQL: {said}", first.get("line")
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        return nothing, "a model is exactly one select statement", None
-    tables = list(statements[0].find_all(exp.Table))
-    for table in tables:
-        if not isinstance(table.this, exp.Identifier) or table.db:
-            return nothing, f"reads {table.sql(dialect='duckdb')}, which is no table here", None
-    inner = {cte.alias_or_name.lower() for cte in statements[0].find_all(exp.CTE)}
-    return frozenset({table.name.lower() for table in tables} - inner), "", None
+
+def _where_read(model: Model | None, table: str, values: Mapping[str, str]) -> str:
+    """The file, and the line, on which a model first names a table."""
+    if model is None:
+        return ""
+    return _at(model, parse(bound(model, values)).tables.get(table) if model.own else None)
 
 
 def ordered(
@@ -154,7 +141,7 @@ def ordered(
         ModelError: A cycle, a table that nothing makes, or one that is made without SQL.
     """
     wanted: dict[str, frozenset[str]] = {name: frozenset(needs) for name, needs in steps.items()}
-    files = {}
+    files: dict[str, Model] = {}
     for model in models:
         if model.name in steps or model.name in sources:
             raise ModelError(
@@ -162,21 +149,28 @@ def ordered(
                 fix="choose another name",
             )  # fmt: skip
         wanted[model.name] = reads(model, values)
-        files[model.name] = model.where
+        files[model.name] = model
     known = set(wanted) | set(sources)
     for name, needs in sorted(wanted.items()):
         if unknown := sorted(needs - known):
             raise ModelError(
-                f"reads a table that nothing makes: {unknown[0]}", where=files.get(name, name),
+                f"reads a table that nothing makes: {unknown[0]}",
+                where=_where_read(files.get(name), unknown[0], values) or name,
                 fix=_similar(unknown[0], known),
             )  # fmt: skip
     graph = {name: sorted(needs & set(wanted)) for name, needs in sorted(wanted.items())}
     try:
         return list(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:
+        # Each name in it is read by the one after it; Tallymark's own part of it needs no mending.
+        circle: list[str] = error.args[1]
+        own = [place for place, name in enumerate(circle[1:]) if name in files and files[name].own]
+        read = circle[own[0] if own else 0]
+        reader = files.get(circle[(own[0] if own else 0) + 1])
         raise ModelError(
-            f"models read each other in a circle: {' -> '.join(error.args[1])}",
-            where=files.get(error.args[1][0], ""),
+            f"models read each other in a circle: {' -> '.join(circle)}",
+            where=_where_read(reader, read, values),
+            fix="take one of these tables out of the other's SQL",
         ) from error
 
 

@@ -9,11 +9,25 @@ import traceback
 
 import click
 
-from tallymark.cli import contract, quarantine, stages
+from tallymark.cli import (
+    alerts,
+    backtesting,
+    channels,
+    compiling,
+    contract,
+    export,
+    incidents,
+    model,
+    quarantine,
+    stages,
+)
 from tallymark.cli.options import cli, complain
 from tallymark.errors import TallymarkError
 
-__all__ = ["cli", "contract", "main", "quarantine", "stages"]
+__all__ = [
+    "alerts", "backtesting", "channels", "cli", "compiling", "contract", "export", "incidents",
+    "main", "model", "quarantine", "stages",
+]  # fmt: skip
 
 STOPPED = 130  # as shells say it of a program that was interrupted
 INTERRUPTED = ("Query interrupted", "INTERRUPT Error")  # as DuckDB says it, in a query of its own

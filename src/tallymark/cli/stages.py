@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tallymark.cli.following import follow_folder, following
+from tallymark.cli.looking_back import SPAN, show_replay
 from tallymark.cli.options import (
     DAY,
     MOMENT,
@@ -16,6 +17,7 @@ from tallymark.cli.options import (
     Group,
     cli,
     common,
+    complain,
     deliveries,
     engine_limits,
     exit_with,
@@ -33,6 +35,7 @@ from tallymark.cli.options import (
 
 if TYPE_CHECKING:
     from tallymark.demo.write import Format
+    from tallymark.project import Project
     from tallymark.results import RunResult, Status
 
 __all__: list[str] = []
@@ -98,10 +101,16 @@ def check(
 @output_to("The warehouse folder (default: warehouse).")
 @option("--export", type=click.Choice(["none", "csv", "parquet"]), help="Export format.")
 @option("--full-refresh", is_flag=True, help="Build everything again.")
+@option("--dry-run", is_flag=True,
+        help="Say which days and clients would be built again, and why; change nothing.")
+@option("--select", "selectors", multiple=True,
+         help="Only this model of the shop's own, from what is published; model+ with all that "
+         "rests on it, +model with all it rests on.")  # fmt: skip
 @engine_limits
 @common
 def build(
     *,
+    selectors: tuple[str, ...], dry_run: bool,
     source: str | None, output: Path | None, export: str | None, full_refresh: bool,
     memory_limit: str | None, threads: int | None, home: Path | None, config: Path | None,
     quiet: bool, as_json: bool,
@@ -112,37 +121,68 @@ def build(
         warehouse=output, reports=output.parent / "reports" if output else None, export=export,
     )  # fmt: skip
 
+    if selectors:
+        from tallymark.cli.model import selected  # noqa: PLC0415 -- only then
+
+        found = project.build_selected(selectors, dry_run=dry_run)
+        say(found, selected, as_json=as_json, quiet=quiet)
+        return
+    if dry_run:
+        from tallymark.cli.model import planned  # noqa: PLC0415 -- only then
+
+        say(project.plan(full=full_refresh), planned, as_json=as_json, quiet=quiet)
+        return
     result = project.build(full=full_refresh)
     say(result, on_terminal("built", project.checked), as_json=as_json, quiet=quiet)
 
 
-@cli.command()
+@cli.group(invoke_without_command=True, cls=Group)
 @warehouse_at
 @rules_of("watch")
 @output_to("Folder of the report (default: reports).")
 @option("--date", "--check-date", "--check_date", "date", type=DAY,
          help="Judge this day, knowing only what was known then.")  # fmt: skip
+@option("--replay", "span", type=SPAN,
+         help="Judge the days from A to B, written A..B; nothing is kept or sent.")  # fmt: skip
+@option("--truth", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+         help="With --replay: JSON of what was wrong; the rest is a false alarm.")  # fmt: skip
 @option("--expected-run-date", "--expected_run_date", "expected", type=DAY,
          help="The day that should have been delivered by now.")  # fmt: skip
+@option("--report", "forms", type=REPORTS,
+         help="Forms of monitoring_report: md,json always, and junit.")  # fmt: skip
+@_clock
 @fail_on_option
 @common
+@click.pass_context
 def monitor(
-    *,
+    ctx: click.Context, *,
     warehouse: Path | None, rules: Path | None, output: Path | None, date: dt.date | None,
-    expected: dt.date | None, fail_on: str, home: Path | None, config: Path | None,
-    quiet: bool, as_json: bool,
+    span: tuple[dt.date | None, dt.date | None] | None, truth: Path | None,
+    forms: tuple[str, ...] | None, expected: dt.date | None, now: dt.datetime | None, fail_on: str,
+    home: Path | None, config: Path | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """The watch: health, quality and business of one day.
 
-    A past day (`--date`) is written only where `--output` says.
+    A past day (`--date`) is written only where `--output` says, and nobody is told of it.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     project = open_project(
         home, config, quiet=quiet, warehouse=warehouse, reports=output, rules=rules
     )
 
+    project.now = now
+    if forms is not None:
+        project.config = project.config.model_copy(update={"reports": forms})
+    if span is not None:
+        with project.watch() as stage:
+            looked = stage.replay(*span, truth)
+        say(looked, show_replay, as_json=as_json, quiet=quiet)
+        return
     told = date is None or output is not None
     result = project.monitor(date=date, expected_run_date=expected, write=told)
     say(result, on_terminal("monitored"), as_json=as_json, quiet=quiet)
+    _say_alerts(project)
     exit_with(result.status, fail_on)
 
 
@@ -189,7 +229,16 @@ def run(
     project.now = now
     result = project.run(skip=frozenset(skip), full=full_refresh)
     say(result, on_terminal("ran"), as_json=as_json, quiet=quiet)
+    _say_alerts(project)
     exit_with(_open_status(result), fail_on)
+
+
+def _say_alerts(project: Project) -> None:
+    """What kept an alert from being sent; it changes no exit code, which is that of the data."""
+    if project.withheld:
+        complain("withheld: readers still see the last good tables; see quarantine_path.txt")
+    for one in project.told.troubles if project.told else ():
+        complain(f"alerts: {one}")
 
 
 def _open_status(result: RunResult) -> Status:

@@ -15,24 +15,26 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from tallymark.engine.base import identifier, literal, path_list
+from tallymark.engine.base import identifier, literal
 from tallymark.engine.digest import file_digest
 from tallymark.engine.duckdb import DuckEngine
+from tallymark.engine.parts import Part, from_row, relation, to_row
 from tallymark.errors import WarehouseBusyError, WarehouseError
 
-__all__ = ["CATALOG", "EXPORTED", "Publication", "Warehouse", "write_atomically"]
+__all__ = ["CATALOG", "EXPORTED", "FORMAT", "Publication", "Warehouse", "write_atomically"]
 
 CATALOG = "tallymark.duckdb"
-FORMAT = "1"
+FORMAT = "2"
 EXPORTED = ("fct_sessions", "fct_orders", "fct_attribution")
 # Stands for the folder in the text of a view; no path holds it: Unicode gives it no meaning.
-_HERE = "\ufdd0"
+HERE = "\ufdd0"
+_NAMED = f"select unnest(regexp_extract_all(sql, '{HERE}([^'']+)', 1)) from cat._views"
 _STORAGE = "v1.4.0"  # the newest file format that tools built on DuckDB 1.x can open
 
 
@@ -49,9 +51,12 @@ def write_atomically(path: Path, text: str | bytes) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """What appears at once: files by table, views by SQL, ledger tables, facts about the run."""
+    """What appears at once: files by table, views by SQL, ledger tables, facts about the run.
 
-    files: Mapping[str, Sequence[Path]]
+    A table is the rows of all its parts; a path alone is a part of which all rows show.
+    """
+
+    files: Mapping[str, Sequence[Path | Part]]
     views: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, tuple[str, Sequence[Any]]]] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
@@ -63,15 +68,17 @@ class Warehouse:
     Args:
         root: The folder. It may not exist yet for a writer. A folder that holds only exported
             ``fct_*.csv`` or ``fct_*.parquet`` files can be read too.
+        front: Where catalog and exports are, if they are withheld from readers.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, front: Path | None = None) -> None:
         self.root = root
+        self.front = front or root
 
     @property
     def catalog(self) -> Path:
         """The catalog file, whether or not it is there yet."""
-        return self.root / CATALOG
+        return self.front / CATALOG
 
     @property
     def data(self) -> Path:
@@ -92,6 +99,18 @@ class Warehouse:
         with _attached(self.catalog) as connection:
             found = connection.execute("select key, value from cat._meta").fetchall()
         return dict(found)
+
+    def parts(self) -> dict[str, list[Part]]:
+        """The parts of every table of the last publication; empty before the first."""
+        if not self.catalog.is_file():
+            return {}
+        with _attached(self.catalog) as connection:
+            return _listed(DuckEngine(connection=connection), self.root)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query over the tables of the last catalog, which it calls ``cat.x``."""
+        with _attached(self.catalog) as connection:
+            return connection.execute(sql).fetchall()
 
     def open(self, *, memory_limit: str | None = None, threads: int | None = None) -> DuckEngine:
         """An engine in which every table of the warehouse is a view or a table.
@@ -116,7 +135,7 @@ class Warehouse:
         found: dict[str, Path] = {}
         for table in EXPORTED:
             for ending in ("csv", "parquet"):
-                path = self.root / f"{table}.{ending}"
+                path = self.front / f"{table}.{ending}"
                 if path.is_file():
                     found[table] = path
         return found
@@ -142,25 +161,23 @@ class Warehouse:
                 where=str(self.catalog),
                 fix="delete the folder and run `tallymark run` again",
             )
-        files: dict[str, list[Path]] = {}
-        for name, path in engine.rows("select table_name, path from cat._files order by ordinal"):
-            files.setdefault(name, []).append(self.root / path)
-        lost = [path for paths in files.values() for path in paths if not path.is_file()]
+        files = _listed(engine, self.root)
+        lost = [part.path for parts in files.values() for part in parts if not part.path.is_file()]
         if lost:
             raise WarehouseError(
                 f"{len(lost)} data files of the catalog are gone",
                 where=str(lost[0]),
                 fix="delete the catalog and run `tallymark run` again",
             )
-        for name, paths in files.items():
-            engine.view(name, paths)
+        for name, parts in files.items():
+            engine.execute(f"create or replace view {identifier(name)} as {relation(parts)}")
         views = engine.rows("select name, sql from cat._views order by ordinal")
         for (name,) in engine.rows("select name from cat._tables order by name"):
             engine.execute(
                 f"create table {identifier(name)} as select * from cat.{identifier(name)}"
             )
         for name, sql in views:
-            here = sql.replace(_HERE, self._spelled_root())
+            here = sql.replace(HERE, self._spelled_root())
             engine.execute(f"create view {identifier(name)} as {here}")
 
     def _spelled_root(self) -> str:
@@ -261,20 +278,22 @@ class Warehouse:
         engine.execute("create table _meta (key varchar, value varchar)")
         for key, value in sorted({**publication.meta, "format": FORMAT}.items()):
             engine.execute("insert into _meta values (?, ?)", [key, value])
-        engine.execute("create table _files (ordinal integer, table_name varchar, path varchar)")
+        engine.execute(
+            "create table _files (ordinal integer, table_name varchar, path varchar, role varchar, "
+            "date_column varchar, dates varchar, hidden varchar)"
+        )
         engine.execute("create table _views (ordinal integer, name varchar, sql varchar)")
         engine.execute("create table _tables (name varchar)")
         ordinal = 0
-        for name, paths in publication.files.items():
-            for path in paths:
+        for name, given in publication.files.items():
+            parts = [Part(path=one) if isinstance(one, Path) else one for one in given]
+            for part in parts:
                 ordinal += 1
-                relative = path.relative_to(self.root).as_posix()
-                engine.execute("insert into _files values (?, ?, ?)", [ordinal, name, relative])
-            absolute = [path.resolve() for path in paths]
-            engine.execute(
-                f"create view {identifier(name)} as "
-                f"select * from read_parquet({path_list(absolute)})"
-            )
+                row = to_row(part, self.root)
+                engine.execute("insert into _files values (?, ?, ?, ?, ?, ?, ?)",
+                               [ordinal, name, *row])  # fmt: skip
+            absolute = [replace(part, path=part.path.resolve()) for part in parts]
+            engine.execute(f"create view {identifier(name)} as {relation(absolute)}")
         for name, columns in publication.tables.items():
             engine.execute("insert into _tables values (?)", [name])
             spec = ", ".join(f"{identifier(one)} {kind}" for one, (kind, _) in columns.items())
@@ -285,7 +304,7 @@ class Warehouse:
                 [list(given) for _, given in columns.values()],
             )
         for ordinal, (name, sql) in enumerate(publication.views.items()):
-            movable = sql.replace(self._spelled_root(), _HERE)
+            movable = sql.replace(self._spelled_root(), HERE)
             engine.execute("insert into _views values (?, ?, ?)", [ordinal, name, movable])
             engine.execute(f"create view {identifier(name)} as {sql}")
 
@@ -295,17 +314,24 @@ class Warehouse:
 
     def _remove_orphans(self) -> None:
         wanted = {entry["file"] for entry in self.deliveries() if entry.get("file")}
-        for catalog in [self.catalog, *self._generations()]:
+        shown = self.root / CATALOG  # what readers see, even while this one is withheld from them
+        for catalog in {self.catalog, *self._generations(), *([shown] if shown.is_file() else [])}:
             try:
                 with _attached(catalog) as connection:
                     found = connection.execute("select path from cat._files").fetchall()
+                    # Going back needs the landed files that its views name, too.
+                    found += connection.execute(_NAMED).fetchall()
             except WarehouseError:
                 # What it needs is unknown, so nothing goes; it ages out like any generation.
                 return
             wanted.update(row[0] for row in found)
-        for path in self.data.rglob("*.parquet"):
-            if path.relative_to(self.root).as_posix() not in wanted:
-                path.unlink()
+        # By text: making a path of each file of a year takes longer than looking them all up.
+        kept = {str(self.root / name) for name in wanted}
+        for folder, _, names in os.walk(self.data):
+            for name in names:
+                path = os.path.join(folder, name)  # noqa: PTH118 -- see above
+                if name.endswith(".parquet") and path not in kept:
+                    Path(path).unlink()
 
     # ------------------------------------------------------------ the ledger
 
@@ -345,6 +371,15 @@ class Warehouse:
     def record_judgement(self, day: str, report: str) -> None:
         """Keep what the watch said of a day."""
         write_atomically(self.root / "ledger" / "days" / f"{day}.json", report)
+
+
+def _listed(engine: DuckEngine, root: Path) -> dict[str, list[Part]]:
+    files: dict[str, list[Part]] = {}
+    for name, *row in engine.rows(
+        "select table_name, path, role, date_column, dates, hidden from cat._files order by ordinal"
+    ):
+        files.setdefault(name, []).append(from_row(row, root))
+    return files
 
 
 @contextmanager

@@ -115,7 +115,9 @@ together as (
         ) as revenue,
         is_counted,
         known_is_counted,
-        cast(billionths * cast(0.000000001 as decimal(18, 9)) as decimal(18, 9)) as weight,
+        cast(
+            cast(billionths as integer) * cast(0.000000001 as decimal(18, 9)) as decimal(18, 9)
+        ) as weight,
         client_id,
         touch_no
     from ranked

@@ -1,0 +1,200 @@
+"""The page beside compiled SQL: what is in the folder, how to run it, and what it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tallymark.config import Config
+from tallymark.engine.render import Dialect
+
+__all__ = ["DIFFERENT", "PROVEN", "readme"]
+
+PROVEN: Mapping[Dialect, str] = {
+    "duckdb": "Tallymark's tests run these files on DuckDB and compare their tables with those of "
+    "`tallymark build`, row by row.",
+    "spark": "Tallymark's tests run these files on a local Spark where `pyspark` is installed, and "
+    "compare their tables with DuckDB's. They were not run on a cluster, nor on Databricks.",
+    "snowflake": "These files were **not executed on Snowflake**. Tallymark's tests run them on "
+    "the emulator `fakesnow` where it is installed; it has DuckDB inside, so that this proves the "
+    "syntax and little of the meaning.",
+    "bigquery": "These files were **generated and not executed** anywhere. Tallymark's tests "
+    "render them strictly and read the result again; that proves that they are SQL, not that "
+    "BigQuery means the same.",
+}
+"""What is known of the SQL for each engine, said plainly."""
+
+DIFFERENT = (
+    (
+        "There is no gate: load rows that you trust. A row without a readable time or an event "
+        "name is left out; no rule of `rules/check.yml` is asked."
+    ),
+    "Every run makes all tables anew. There are no incremental runs, generations or ledger.",
+    "Rows that came late count in the `known_*` columns of the metrics too.",
+    "`order_id` and `person_id` are hashes of another kind; they name the same orders and persons.",
+    (
+        "An order sent twice is recognised by the same text of its payload; `tallymark build` "
+        "compares what the text means, whatever the order of its keys."
+    ),
+    (
+        "Persons are joined along short chains of shared addresses; one of more than 16 clients "
+        "is not taken apart."
+    ),
+    (
+        "User agents that are not in `seed_user_agents` are told by words in them: device and bot, "
+        "and no browser or system."
+    ),
+    "Private addresses other than 10.*, 127.* and 192.168.* are no internal hosts.",
+    "The fields inside `items` are not counted in the coverage of payloads.",
+    "A calendar of more than 10,000 days, and lines of an order beyond the 10,000th, are cut off.",
+)
+"""How the tables differ from those of a build."""
+
+_BEFORE: Mapping[Dialect, str] = {
+    "duckdb": "Open the database with `set timezone = 'UTC'; set default_null_order = "
+    "'nulls_first';`.",
+    "snowflake": "Begin each session with `ALTER SESSION SET TIMEZONE = 'UTC';` and "
+    "`USE SCHEMA shop_next;`.",
+    "bigquery": "Give every query the default dataset `shop_next`.",
+    "spark": "Begin each session with `SET spark.sql.session.timeZone = UTC; "
+    "SET spark.sql.ansi.enabled = false; USE shop_next;`.",
+}
+_LOAD: Mapping[Dialect, str] = {
+    "duckdb": """\
+insert into raw_events by name
+select * exclude (source_file), source_file as delivery,
+    row_number() over (partition by source_file) + 1 as line_number
+from read_csv('raw/*.csv', all_varchar = true, filename = 'source_file', union_by_name = true,
+    force_not_null = ['referrer']);
+""",
+    "snowflake": """\
+COPY INTO raw_events
+FROM (SELECT METADATA$FILENAME, METADATA$FILE_ROW_NUMBER, t.$1, t.$2 FROM @deliveries t)
+FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1 FIELD_OPTIONALLY_ENCLOSED_BY = '"'
+               EMPTY_FIELD_AS_NULL = FALSE);
+""",
+    "bigquery": """\
+INSERT INTO raw_events
+SELECT _FILE_NAME, ROW_NUMBER() OVER (PARTITION BY _FILE_NAME), * FROM deliveries;
+""",
+    "spark": """\
+INSERT INTO raw_events
+SELECT _metadata.file_path, row_number() OVER (PARTITION BY _metadata.file_path ORDER BY timestamp),
+       client_id, page_url, referrer, timestamp, event_name, event_data, user_agent
+FROM deliveries;
+""",
+}
+_RUN: Mapping[Dialect, str] = {
+    "duckdb": 'cat [0-9]*.sql | grep -v "^$" | duckdb shop.duckdb',
+    "snowflake": "for file in [0-9]*.sql; do snowsql -o exit_on_error=true -f $file || exit 1; "
+    "done",
+    "bigquery": "for file in [0-9]*.sql; do bq query --nouse_legacy_sql "
+    "--dataset_id=shop_next < $file || exit 1; done",
+    "spark": "cat [0-9]*.sql > all.sql && spark-sql --conf spark.sql.session.timeZone=UTC "
+    "-f all.sql",
+}
+_SWAP: Mapping[Dialect, str] = {
+    "duckdb": "rename `shop_next.duckdb` to `shop.duckdb`",
+    "snowflake": "`ALTER SCHEMA shop SWAP WITH shop_next;`",
+    "bigquery": "copy the tables of `shop_next` over those of `shop` with `bq cp -f`",
+    "spark": "point readers at `shop_next`, and build the next run in the other one",
+}
+
+
+def readme(
+    engine: Dialect,
+    files: Sequence[tuple[str, str]],
+    *,
+    config: Config,
+    columns: Sequence[str],
+    left_out: Sequence[str],
+) -> str:
+    """The page, as Markdown.
+
+    Args:
+        engine: For which engine the files are.
+        files: Path and table of each, in the order in which they run.
+        config: The configuration, whose settings stand in the SQL.
+        columns: The columns of ``raw_events``.
+        left_out: Settings of the shop that the SQL does not say.
+    """
+    numbered = [(path, table) for path, table in files if path.endswith(".sql")]
+    rows = "\n".join(f"| `{path}` | {_what(path, table)} |" for path, table in numbered)
+    lost = "\n".join(f"- {one}." for one in left_out)
+    notes = f"\n\nOf this shop's settings, these are not in the SQL:\n\n{lost}" if lost else ""
+    last = numbered[-1][0]
+    return _PAGE.format(
+        engine=engine, first_file=numbered[0][0], proven=PROVEN[engine], before=_BEFORE[engine],
+        load=_LOAD[engine].rstrip(), run=_RUN[engine], swap=_SWAP[engine], rows=rows, last=last,
+        columns=", ".join(f"`{one}`" for one in columns), notes=notes,
+        different="\n".join(f"- {one}" for one in DIFFERENT),
+        gap=config.sessions.gap_minutes, lookback=config.attribution.lookback_days,
+        models=", ".join(config.attribution.models), timezone=config.shop.timezone,
+        currency=config.shop.currency,
+    )  # fmt: skip
+
+
+def _what(path: str, table: str) -> str:
+    if path.endswith("_setup.sql"):
+        return "tables to load, and functions"
+    if path.endswith("_validate_all.sql"):
+        return "all validations and tests: one row for each that found something"
+    if "_validate_" in path:
+        return f"validation `{table}`: must find no row"
+    return f"list `{table}`" if table.startswith("seed_") else f"makes `{table}`"
+
+
+_PAGE = """\
+# The shop's tables as SQL for {engine}
+
+Written by `tallymark compile --engine {engine}`. The files make every table of the model out of
+raw events, and check it. Compile again after a change of configuration, contract or models.
+
+{proven}
+
+## Settings in this SQL
+
+A session ends after {gap} minutes without an event. Touches up to {lookback} x 24 hours before an
+order take credit, in the models {models}. Dates are those of {timezone}; amounts without a
+currency are {currency}.{notes}
+
+## Load the deliveries
+
+`{first_file}` makes `raw_events` with the columns {columns}, all text but `line_number`.
+`delivery` is the file's name, `line_number` the row's line in it. An empty text in the referrer
+says that the delivery had the column; null says that it had none: without it nothing is Direct.
+Adapt the columns to your files:
+
+```sql
+{load}
+```
+
+`seeds/seed_user_agents.csv` has the user agents that Tallymark has classified so far; load it into
+the table of its name. It has rows if there was a warehouse when this was compiled
+(`tallymark compile --warehouse`).
+
+## Run
+
+{before} Then, in this order:
+
+```sh
+{run}
+```
+
+## Schedule it
+
+Once a morning, when the last delivery is there: load it, run all files into a schema of their own
+(`shop_next`), and look at what `{last}` returns. **If it returns any row, stop**: the tables that
+people read stay those of yesterday. If it returns none, show the new ones at once: {swap}. Any
+scheduler will do (cron, Airflow, a task of the warehouse itself), as long as a failing file stops
+the run.
+
+## How these tables differ from those of `tallymark build`
+
+{different}
+
+## Files
+
+| file | what it is |
+| --- | --- |
+{rows}
+"""
