@@ -28,10 +28,17 @@ from pydantic_core import core_schema
 from ruamel.yaml import YAML
 
 from tallymark import results
+from tallymark.build.credit import credit_parameters
+from tallymark.build.descriptions import DESCRIPTIONS
 from tallymark.build.graph import GRAPH, load_models, reads
+from tallymark.build.sessions import session_parameters
 from tallymark.cli import cli as command_line
 from tallymark.config import CheckRules, Config, MonitorRules, load
 from tallymark.contract import Contract
+from tallymark.monitor.prometheus.alerts import prometheus_files
+from tallymark.monitor.prometheus.families import FAMILIES
+from tallymark.monitor.prometheus.grafana import grafana_files
+from tallymark.monitor.prometheus.text import MOST
 from tallymark.package import COMPILED, shipped
 
 __all__ = ["import_law", "pages", "stale"]
@@ -420,6 +427,48 @@ def incidents_page() -> str:
     )
 
 
+# ---------------------------------------------------------------- reference/metrics.md
+
+
+def metrics_page() -> str:
+    """Every metric for Prometheus, from the list by which they are written, and every alert."""
+    rows = [
+        [
+            _code(f"{one.name}_total" if one.counter else one.name),
+            one.help,
+            one.unit,
+            ", ".join(_code(label) for label in one.labels),
+        ]
+        for one in FAMILIES
+    ]
+    rules = YAML(typ="safe").load(_monitoring()[ROOT / "prometheus" / "tallymark.rules.yml"])
+    alerts = [
+        [_code(one["alert"]), one["labels"]["severity"], _code(one["expr"]), one["for"]]
+        for group in rules["groups"]
+        for one in group["rules"]
+        if "alert" in one
+    ]
+    return _page(
+        "Metrics for Prometheus",
+        "What `tallymark export prometheus` writes and serves. Every series has the label `shop` "
+        "besides those listed. A number is that of the latest delivered day, as it was known at "
+        "its end; what is not known is absent, and never zero. A label has at most "
+        f"{MOST} values; what is beyond them is in `other`. How to use it: "
+        "[watch with Prometheus and Grafana](../how-to/watch-with-prometheus-and-grafana.md).",
+        _table(("metric", "meaning", "unit", "labels"), rows),
+        "## Alerts",
+        "From `prometheus/tallymark.rules.yml`, which `tallymark export rules` writes.",
+        _table(("alert", "severity", "when", "for"), alerts),
+    )
+
+
+def _monitoring() -> dict[Path, str]:
+    """The dashboard and the alerts, with the shipped rules, as they lie in the repository."""
+    rules = load(MonitorRules, None, "rules/monitor.yml")
+    made = {ROOT / "grafana" / name: text for name, text in grafana_files(rules).items()}
+    return made | {ROOT / "prometheus" / name: one for name, one in prometheus_files(rules).items()}
+
+
 # ---------------------------------------------------------------- explanation/architecture.md
 
 
@@ -465,6 +514,7 @@ def pages() -> dict[Path, str]:
         "reference/cli.md": cli_page,
         "reference/configuration.md": configuration_page,
         "reference/incidents.md": incidents_page,
+        "reference/metrics.md": metrics_page,
         "reference/report-schemas.md": report_page,
         "reference/rules.md": rules_page,
         "reference/tables.md": tables_page,
@@ -476,8 +526,10 @@ def pages() -> dict[Path, str]:
         made[schemas / f"{slug}.schema.json"] = _json(schema)
     for name, slug, kind in REPORTS:
         made[schemas / f"{slug}.schema.json"] = _json(_report_schema(name, slug, kind))
+    made |= _monitoring()
     made[PACKAGE / COMPILED] = _json(_shipped_trees())
     made[PACKAGE / "models" / GRAPH] = _json(_what_models_read())
+    made[PACKAGE / "models" / DESCRIPTIONS] = _json(_what_stands_beside_models())
     return made
 
 
@@ -498,11 +550,20 @@ def _shipped_trees() -> dict[str, Any]:
 
 def _what_models_read() -> dict[str, list[str]]:
     """The tables that each shipped model reads, from its SQL."""
-    values = {"gap_ms": "1", "lookback_ms": "1", "currency": "'USD'", "run": "''"}
+    values = {"lookback_ms": "1", "currency": "'USD'", "run": "''"}
+    values |= session_parameters(Config()) | credit_parameters(Config())
     models = load_models(None)
     return {
         name: sorted(reads(dataclasses.replace(model, reads=None), values))
         for name, model in sorted(models.items())
+    }
+
+
+def _what_stands_beside_models() -> dict[str, Any]:
+    """The descriptions of shipped models, by table."""
+    return {
+        path.stem: YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        for path in sorted((PACKAGE / "models").glob("*/*.yml"), key=lambda path: path.stem)
     }
 
 

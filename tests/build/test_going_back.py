@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import tallymark
-from tallymark.engine.generations import NOTE, held
+from tallymark.engine.generations import NOTE, held, put_back
 from tallymark.errors import UsageError, WarehouseError
 from tallymark.project import Project
 from tests.build.shop import HOUR, Shop, order, view
@@ -156,6 +156,31 @@ def test_a_broken_note_holds_nothing(shop: Shop) -> None:
     assert shop.build().rebuilt
 
 
+def test_stopped_at_the_rename_and_after_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped before the swap nothing is different; stopped after it the next build exports."""
+    newest = _state(shop)
+    rename = Path.replace
+
+    def stopped(self: Path, target: Path) -> Path:
+        if target == shop.warehouse.catalog:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    project = Project.open(shop.home)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            project.rollback()
+    assert _state(shop) == newest
+    assert shop.build().reason == "nothing changed since the last build"
+    with shop.warehouse.hold("rollback"):
+        put_back(shop.warehouse)
+    assert _state(shop) == (1, newest[1])
+    assert shop.build().reason.startswith("held at generation 1")
+    assert _state(shop)[1] != newest[1]
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_killed_while_going_back(shop: Shop, tmp_path: Path) -> None:
     """Killed before any of its renames, it is done or not, and the next build mends the rest."""

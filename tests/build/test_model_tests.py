@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -40,6 +41,25 @@ def shop(built: Path, tmp_path: Path) -> Shop:
     copied = Shop(shutil.copytree(built, tmp_path, dirs_exist_ok=True))
     copied.model("mart_visits", MODEL)
     return copied
+
+
+@pytest.fixture(scope="module")
+def engine(built: Path) -> Iterator[DuckEngine]:
+    """The published tables, and that of the model, in memory."""
+    opened = Shop(built).warehouse.open(threads=1)
+    opened.execute(f"create table mart_visits as {MODEL}")
+    yield opened
+    opened.close()
+
+
+def _failure(engine: DuckEngine, folder: Path, text: str) -> str:
+    """What the tests of a file beside the model say, without a build around them."""
+    (folder / "mart_visits.sql").write_text(MODEL, encoding="utf-8")
+    (folder / "mart_visits.yml").write_text(f"{text}\n", encoding="utf-8")
+    with pytest.raises((ModelError, ConfigError)) as caught:
+        run_tests(engine, demands(load_models(folder), folder), tables=["mart_visits"])
+    assert NAMED not in str(caught.value)
+    return str(caught.value)
 
 
 def _beside(shop: Shop, text: str, name: str = "mart_visits") -> Path:
@@ -93,8 +113,8 @@ tests:
             ("accepted_values of channel: 2 found", "such as channel Direct", ".yml:4:9: "),
         ),
         (
-            "columns:\n  - name: client_id\n    tests: [{references: dim_persons.client_id}]",
-            ("references of client_id: 2 found", "such as client_id (3 characters)"),
+            "columns:\n  - name: client_id\n    tests: [{references: fct_orders.client_id}]",
+            ("references of client_id: 1 found", "such as client_id (18 characters)"),
         ),
         (
             "tests:\n  - name: none\n    sql: select client_id, orders from mart_visits",
@@ -102,11 +122,13 @@ tests:
         ),
     ],
 )  # fmt: skip
-def test_what_fails_is_told(shop: Shop, text: str, words: tuple[str, ...]) -> None:
+def test_what_fails_is_told(
+    engine: DuckEngine, tmp_path: Path, text: str, words: tuple[str, ...]
+) -> None:
     """The model, the test, the file and line, how many, and a sample that tells no person."""
-    _beside(shop, f"{text}\n")
-    _refused(shop, ModelError, "model 'mart_visits' fails its test", "nothing was published",
-             *words)  # fmt: skip
+    said = _failure(engine, tmp_path, text)
+    for word in ("model 'mart_visits' fails its test", "nothing was published", *words):
+        assert word in said
 
 
 def test_nulls_are_found(shop: Shop) -> None:
@@ -120,29 +142,30 @@ def test_nulls_are_found(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "words"),
+    ("text", "words"),
     [
-        ("grain: [dya]", ModelError, ("has no column dya", "did you mean day?")),
-        ("columns:\n  - {name: x, tests: [unique]}", ModelError, ("no column x", ":2:")),
+        ("grain: [dya]", ("has no column dya", "did you mean day?")),
+        ("columns:\n  - {name: x, tests: [unique]}", ("no column x", ":2:")),
         (
             "columns:\n  - {name: day, tests: [{references: fct_sessions.dey}]}",
-            ModelError, ("fct_sessions has no column dey",),
+            ("fct_sessions has no column dey",),
         ),
-        ("columns:\n  - {name: day, tests: [{references: lost.day}]}", ModelError, ("lost",)),
-        ("columns:\n  - {name: day, tests: [uniqe]}", ConfigError, (".yml:2:",)),
-        ("colums: []", ConfigError, ("unknown key 'colums'", "did you mean 'columns'?")),
-        ("tests:\n  - {name: a, sql: drop table x}", ModelError, ("exactly one select",)),
-        ("tests:\n  - {name: a, sql: 'select * from read_text(1)'}", ModelError, ("no table",)),
-        ("tests:\n  - {name: a, sql: select z from mart_visits}", ModelError, ("z", ".yml:2:")),
-        ("grain: [", ConfigError, ("is not YAML",)),
+        ("columns:\n  - {name: day, tests: [{references: lost.day}]}", ("lost",)),
+        ("columns:\n  - {name: day, tests: [uniqe]}", (".yml:2:",)),
+        ("colums: []", ("unknown key 'colums'", "did you mean 'columns'?")),
+        ("tests:\n  - {name: a, sql: drop table x}", ("exactly one select",)),
+        ("tests:\n  - {name: a, sql: 'select * from read_text(1)'}", ("no table",)),
+        ("tests:\n  - {name: a, sql: select z from mart_visits}", ("z", ".yml:2:")),
+        ("grain: [", ("is not YAML",)),
     ],
 )  # fmt: skip
 def test_a_test_that_is_none(
-    shop: Shop, text: str, error: type[TallymarkError], words: tuple[str, ...]
+    engine: DuckEngine, tmp_path: Path, text: str, words: tuple[str, ...]
 ) -> None:
     """A mistake in the file is told with its place."""
-    _beside(shop, f"{text}\n")
-    _refused(shop, error, "mart_visits.yml", *words)
+    said = _failure(engine, tmp_path, text)
+    for word in ("mart_visits.yml", *words):
+        assert word in said
 
 
 def test_a_file_beside_nothing(shop: Shop) -> None:

@@ -9,11 +9,19 @@ from typing import Any
 
 import pytest
 
+from tallymark.contract import InternalMarks
 from tallymark.engine.base import identifier, literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.header import read_head
 from tallymark.ingest.landing import delivery_base, land
-from tallymark.ingest.landing_sql import REJECTED, Fault, landed_view, usual_hosts
+from tallymark.ingest.landing_sql import (
+    REJECTED,
+    Fault,
+    landed_view,
+    marked,
+    page_type,
+    usual_hosts,
+)
 from tests.ingest.making import (
     COLUMNS,
     CONTRACT,
@@ -63,7 +71,9 @@ def test_a_sound_row(tmp_path: Path) -> None:
         "step": "page_view",
         "page_url": "https://Shop.Example/p/1?utm_source=news&utm_medium=email&gclid=x#top",
         "page_host": "shop.example",
+        "bare_url": "https://Shop.Example/p/1",
         "page_path": "/p/1",
+        "page_type": "other",  # no patterns are given
         "referrer": "https://www.search.example/find?q=shoes",
         "referrer_host": "www.search.example",
         "utm_source": "news",
@@ -77,6 +87,7 @@ def test_a_sound_row(tmp_path: Path) -> None:
         "payload": None,
         "referrer_collected": True,
         "rejected": 0,
+        "is_marked": False,
         "faults": 0,
     }
 
@@ -443,3 +454,42 @@ def test_a_usual_host_is_the_host_it_would_be_told_to_be(tmp_path: Path) -> None
     assert {row["page_url"]: row["page_host"] for row in rows} == pages
     referred = _many(tmp_path, "referrer", list(pages))
     assert {row["referrer"]: row["referrer_host"] for row in referred} == pages
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "home"), ("/Products/Lamp/", "product"), ("/en/products/lamp", "product"),
+        ("/products", "other"), ("/collections/all/products/lamp", "product"),
+        ("/collections/all", "category"), ("/cart/", "cart"), ("/checkouts/c/1", "checkout"),
+        ("/search", "search"), ("/account/orders", "account"), ("/blogs/news", "content"),
+        ("/research", "other"), ("/100%_off", "other"),
+    ],
+)  # fmt: skip
+def test_shipped_patterns_tell_the_type_of_a_page(path: str, kind: str) -> None:
+    """Common paths, whatever their capitals, language or last slash."""
+    sql = page_type(CONTRACT.pages, literal(path))
+    assert queried(f"select {sql}") == [(kind,)]
+
+
+def test_patterns_of_pages_are_quoted() -> None:
+    """What stands for something in SQL stands for itself in a pattern."""
+    sql = page_type({"it's": ["/a'%_!*"]}, "path")
+    asked = ("/a'%_!", "/a'%_!x", "/a'xx!", "/a")
+    texts = ", ".join(map(literal, asked))
+    found = queried(f"select {sql} from (select unnest([{texts}]) as path)")
+    assert found == [("it's",), ("it's",), ("other",), ("other",)]
+
+
+def test_marks_are_quoted() -> None:
+    """A mark is a text, whatever stands in it."""
+    marks = InternalMarks(url_parameters=("a.b", "it's=1"), user_agents=("O'Bot",))
+    rows = ["?a.b", "?axb", "?x=1&it's=1#a", "?it's=10", "?xa.b=1", "none"]
+    texts = ", ".join(map(literal, rows))
+    sql = (
+        f"select {marked(marks)} from (select unnest([{texts}]) as page_url, "
+        "cast(null as varchar) as user_agent)"
+    )
+    assert [one for (one,) in queried(sql)] == [True, False, True, False, False, False]
+    agent = "select 'an O''Bot' as user_agent, cast(null as varchar) as page_url"
+    assert queried(f"select {marked(marks)} from ({agent})") == [(True,)]

@@ -208,7 +208,7 @@ class Builder:
         late = self.book.has_late()
         if late:
             runner.make_known()
-        keep(self.engine, known=late)
+        keep(self.engine, known=late, whole=True)
         self._keep_promises()
         facts = self._reconciled()
         self._validate()

@@ -34,6 +34,10 @@ EMAILS = "int_person_emails"
 VOTES = "int_price_votes"
 STEPS_OF_ORDERS = "('purchase', 'refund', 'cancellation')"
 ON_TIME = "coalesce(delivery_date <= event_date, true)"
+_CLIENT_DAYS_ON_TIME = (
+    "select event_date as date, client_key, min(event_ms) as first_ms, max(event_ms) as last_ms, "
+    "true as on_time from int_session_events group by event_date, client_key"
+)
 
 
 def client_days(landed: str) -> str:
@@ -55,14 +59,17 @@ def order_events(landed: str, identity: str) -> str:
     )
 
 
-def keep(engine: DuckEngine, *, known: bool) -> None:
+def keep(engine: DuckEngine, *, known: bool, whole: bool = False) -> None:
     """Make the tables out of those of a build.
 
     Args:
         engine: It has run the models.
         known: Whether the models ran for what was known on the day, too.
+        whole: Whether they ran over all days: then the events of sessions are all there are.
     """
-    engine.execute(f"create or replace table {CLIENT_DAYS} as {client_days('landed')}")
+    # An exact repeat, which no session counts, is of the moment of the row that it repeats.
+    clients = _CLIENT_DAYS_ON_TIME if whole and not known else client_days("landed")
+    engine.execute(f"create or replace table {CLIENT_DAYS} as {clients}")
     orders = order_events(
         f"(select * from landed where step in {STEPS_OF_ORDERS})", "int_order_identity"
     )
