@@ -7,7 +7,6 @@ from tallymark.stats.baseline import (
     Past,
     Prior,
     count_baseline,
-    money_baseline,
     rate_baseline,
 )
 
@@ -71,19 +70,3 @@ def test_a_rate_that_never_failed_is_not_certain() -> None:
     found = rate_baseline(np.full(3, 20.0), np.full(3, 20.0), past(3), PRIOR)
     assert 0.98 < found.level < 1
     assert found.spread > 1
-
-
-def test_money_is_learned_on_the_log_scale() -> None:
-    """The level of money is its typical day, not dragged by one large order."""
-    values = np.array([900.0, 1000, 1100, 1000, 950, 1050, 9000, 1000, 980, 1010])
-    found = money_baseline(values, past(10), PRIOR)
-    assert found.level == pytest.approx(1000, rel=0.1)
-
-
-def test_a_mean_of_few_orders_varies_more() -> None:
-    """The same history allows a wider range for a mean over 5 orders than over 50."""
-    rng = np.random.default_rng(6)
-    values, counts = 60 * np.exp(rng.normal(0, 0.1, 12)), np.full(12, 40.0)
-    few = money_baseline(values, past(12), PRIOR, counts, 5.0)
-    many = money_baseline(values, past(12), PRIOR, counts, 50.0)
-    assert few.spread > 5 * many.spread

@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 
 from tallymark.stats.changes import changed_stretch
-from tallymark.stats.mix import mix_shift
 
 
 def test_a_burst_is_dated_to_its_slot() -> None:
@@ -38,38 +37,3 @@ def test_the_preferred_start_wins_when_nothing_tells_against_it() -> None:
         counts, np.full(48, 5.0), upward=False, binomial=False, reaching=24, preferred=24
     )
     assert found == (24, 48)
-
-
-def test_the_same_mix_is_no_surprise() -> None:
-    """A day like all days before has a large p-value."""
-    history = np.tile(np.array([300.0, 200.0, 100.0]), (10, 1))
-    found = mix_shift(np.array([310.0, 195.0, 95.0]), history, np.ones(10), prior=0.002)
-    assert found is not None
-    assert found.p > 0.3
-
-
-def test_a_channel_that_vanishes_is_seen() -> None:
-    """A day without one of three kinds has a tiny p-value, even a kind never seen before."""
-    history = np.tile(np.array([300.0, 200.0, 100.0, 0.0]), (10, 1))
-    found = mix_shift(np.array([0.0, 200.0, 100.0, 300.0]), history, np.ones(10), prior=0.002)
-    assert found is not None
-    assert found.p < 1e-4
-
-
-def test_a_mix_that_always_swings_is_allowed_to_swing() -> None:
-    """The dispersion learned from a restless history makes the same day less surprising."""
-    rng = np.random.default_rng(9)
-    calm = rng.multinomial(1000, [0.5, 0.3, 0.2], size=20).astype(float)
-    wild = np.array([rng.multinomial(1000, rng.dirichlet([10, 6, 4])) for _ in range(20)], float)
-    today = np.array([380.0, 380.0, 240.0])
-    surprised = [mix_shift(today, past, np.ones(20), prior=0.001) for past in (calm, wild)]
-    assert surprised[0] is not None
-    assert surprised[1] is not None
-    assert surprised[0].p < 1e-3
-    assert surprised[1].p > 0.05
-
-
-def test_one_kind_is_no_mix() -> None:
-    """With one kind, or with nothing today, there is nothing to compare."""
-    assert mix_shift(np.array([5.0]), np.array([[5.0]]), np.ones(1), prior=0.01) is None
-    assert mix_shift(np.zeros(2), np.ones((3, 2)), np.ones(3), prior=0.01) is None

@@ -23,7 +23,7 @@ from tallymark.build.parameters import model_parameters
 from tallymark.build.plan import Plan, Planner, whole_reason
 from tallymark.build.running import KNOWN, Runner
 from tallymark.build.some_days import NeedsAllDays, SomeDays
-from tallymark.build.splice import ORDER, Writer, published_orders, sort_rows
+from tallymark.build.splice import ORDER, Writer, published_orders, rows_in_order
 from tallymark.build.steps import Context
 from tallymark.config import Config, fingerprint
 from tallymark.contract import Contract
@@ -213,7 +213,7 @@ class Builder:
         facts = self._reconciled()
         self._validate()
         self._let_go()
-        exports, files = self._written(sort_rows(self.engine, self.models))
+        exports, files = self._written(rows_in_order(self.models))
         return facts, exports, files
 
     def _clear(self) -> None:

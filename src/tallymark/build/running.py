@@ -12,11 +12,13 @@ from tallymark.build.steps import SOURCES, STEPS, Context, Step
 from tallymark.engine.base import identifier
 from tallymark.errors import ModelError
 
-__all__ = ["KNOWN", "VIEWS", "Runner"]
+__all__ = ["KNOWN", "SORTED", "VIEWS", "Runner"]
 
 KNOWN = "known"
 # Selections out of another table; made again whenever they are read.
 VIEWS = frozenset({"events", "fct_sessions", "fct_orders", "dim_clients", "session_pages"})
+# Sorted as they are made: what is written of them comes in its order.
+SORTED = {"int_session_facts": "session_start, landing_event_id"}
 _KEYS = {"metrics_daily": "date, metric, segment", "metrics_hourly": "date, hour, metric, segment"}
 _FINAL = ("value", "numerator", "denominator")
 
@@ -76,6 +78,8 @@ class Runner:
         """Make the table of one model, in the schema that comes first."""
         made = "view" if model.name in VIEWS and not model.own else "table"
         sql = bound(model, self.parameters)
+        if model.name in SORTED and not model.own:
+            sql = f"select * from ({sql}\n) order by {SORTED[model.name]}"
         with blaming(model.where):
             self.engine.execute(f"create or replace {made} {identifier(model.name)} as {sql}")
 

@@ -11,7 +11,7 @@ from tallymark.build.graph import Model
 from tallymark.build.history import ORDER_EVENTS, VOTES, keep
 from tallymark.build.plan import Plan, Planner, dates
 from tallymark.build.running import Runner
-from tallymark.build.splice import DATED, ORDER, VALUES, Writer, sort_rows
+from tallymark.build.splice import DATED, ORDER, VALUES, Writer
 from tallymark.build.steps import STEPS
 from tallymark.build.sums import reconcile_days
 from tallymark.build.window import Window, changed_persons
@@ -95,7 +95,6 @@ class SomeDays:
             runner.make_known()
         keep(self.engine, known=late)
         self._refuse()
-        sort_rows(self.engine, self.models)
         files = self._spliced()
         self.engine.execute("create schema whole")
         for name, parts in files.items():

@@ -15,7 +15,7 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.parts import PART_DATE, Part, relation
 from tallymark.engine.warehouse import Warehouse
 
-__all__ = ["DATED", "ORDER", "VALUES", "Writer", "published_orders", "sort_rows"]
+__all__ = ["DATED", "ORDER", "VALUES", "Writer", "published_orders", "rows_in_order"]
 
 # What is published as files, each in its total order; `events` and `landed` are views.
 ORDER = {
@@ -50,8 +50,8 @@ DATED = {
 }
 # A row of these depends on its own value alone: new values are added, and none ever changes.
 VALUES = {"dim_user_agents": "user_agent", "dim_hosts": "page_host"}
-# A view whose rows come in the order of the model behind it, and that order: the one in which
-# the deliveries hold the first event of each. Rows of a file mostly stand in it already.
+# A view whose rows come in the order of the model behind it, which is made in it: the order in
+# which the deliveries hold the first event of each.
 _SORTED = {"fct_sessions": ("int_session_facts", ("session_start", "landing_event_id"))}
 # Tables whose rows name the person behind their client.
 _PERSONS = ("fct_sessions", "fct_orders")
@@ -65,26 +65,13 @@ def published_orders(own: Sequence[str]) -> dict[str, str]:
     return {**ORDER, **dict.fromkeys(own, "all")}
 
 
-def sort_rows(engine: DuckEngine, models: Mapping[str, Model]) -> frozenset[str]:
-    """Tables that need no sorting when they are written, because their rows stand in order.
-
-    Looking costs a tenth of sorting, and what is out of order is sorted once for all writers.
-    """
-    found = set()
-    for table, (maker, (first, second)) in _SORTED.items():
-        if models[table].own or models[maker].own:
-            continue
-        name = identifier(maker)
-        disorder = engine.rows(
-            f"select 1 from (select {first} as a, {second} as b, lag({first}) over () as c, "
-            f"lag({second}) over () as d from {name}) where c > a or (c = a and d > b) limit 1"
-        )
-        if disorder:
-            engine.execute(
-                f"create or replace table {name} as select * from {name} order by {first}, {second}"
-            )
-        found.add(table)
-    return frozenset(found)
+def rows_in_order(models: Mapping[str, Model]) -> frozenset[str]:
+    """Tables that need no sorting when they are written, because their rows were made in order."""
+    return frozenset(
+        table
+        for table, (maker, _) in _SORTED.items()
+        if not models[table].own and not models[maker].own
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +132,7 @@ class Writer:
         """The parts of a table in which some days are what the engine's table says.
 
         Args:
-            table: A table with dates; its rows stand in order, if :func:`sort_rows` can do that.
+            table: A table with dates; its rows stand in order, unless the shop replaced its model.
             old: Its parts so far.
             days: The days.
         """

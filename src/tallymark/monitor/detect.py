@@ -1,10 +1,9 @@
-"""One rule, one day: how far the metric is from its own past, and how surprising that is."""
+"""One day against its own past: how far each metric is from what was expected, how surprising."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,47 +11,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tallymark.config import MonitorRule
-from tallymark.monitor.tables import Series, Tables
-from tallymark.stats.baseline import (
-    Baseline,
-    Past,
-    Prior,
-    count_baseline,
-    money_baseline,
-    rate_baseline,
-)
-from tallymark.stats.mix import mix_shift
+from tallymark.monitor.follow import Panel, Seen, Slot, Window
+from tallymark.monitor.mixes import Mix, mixes_of
+from tallymark.monitor.slots import BELIEFS, slots_of
+from tallymark.monitor.tables import Tables
+from tallymark.stats.dynamic import Family
+from tallymark.stats.mix import mix_surprise
 from tallymark.stats.predictive import (
     Tails,
     beta_binomial_tails,
     log_t_tails,
     mixture,
     negative_binomial_tails,
-    two_sided,
 )
-from tallymark.stats.special import student_quantile
+from tallymark.stats.special import digamma, normal_quantile, student_cdf, student_quantile
 
-__all__ = ["Judged", "Learning", "in_direction", "judge_rule", "smallest_seen"]
+__all__ = ["Detector", "Judged", "Learning", "in_direction", "smallest_seen"]
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Days = NDArray[np.int64]
 
-# Believed before a shop has a history: day-to-day standard deviations on the log or logit scale,
-# first with the weekday known, then what not knowing it adds. Chosen on the wide side of shops.
-COUNT = Prior(spread=0.12, unknown_weekday=0.18)
-RATE = Prior(spread=0.12, unknown_weekday=0.08)
-MONEY_SPREAD = 0.12
-MONEY_UNKNOWN_WEEKDAY = 0.18
-ORDER_VALUE_VARIANCE = 0.8  # squared coefficient of variation of one order's value
-MIX_CORRELATION = 0.002  # prior of two visits of one day having the same unusual channel
-MONEY_SHARE_WEIGHT = 0.5  # orders differ in value: a share of revenue rests on half as many
-
-# Shares of money: judged as a share of so many orders.
-PER_ORDER = {"no_channel_revenue_share": "orders"}
-_ZERO_MONEY = 0.01  # no revenue although there are orders: judged as this part of the usual
+_MEMORY = 0.375  # of `baseline_days`: the half-life of a day's weight (three weeks of eight)
+_LEARNED = 6  # usable days before the slow channel speaks
+_PLAIN = 1.3  # standard deviations within which nothing surprises: the tail need not be exact
+_LASTING_MATTERS = 0.5  # of `min_change`: a shift that lasts for days matters at half the size
 _FEWEST_FREEDOM = 3.0  # degrees of freedom with which a t still has a variance
+_ZERO_MONEY = 0.01  # no revenue although there are orders: judged as this part of the usual
 _POWER = 0.84  # the standard normal lies below it four times out of five
+FALLS = 0.75  # of a two-sided metric's chance goes to falls: what breaks, falls
 _MISTAKES = 0.05  # intervals in reports hold 95 % of normal days
+_WINDOWS_COST = 2.0  # of choosing among windows that overlap
+_ODD = 0.5  # expected visits of a kind that is asked about although none came
+_LEAST_TAIL = 1e-30
+_TINY = 1e-9
+_METHODS = {
+    Family.COUNT: "negative binomial around a followed level",
+    Family.RATE: "beta-binomial around a followed level",
+    Family.MONEY: "Student's t of the logarithm around a followed level",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +69,8 @@ class Judged:
         detail: Further evidence.
         spread: Standard deviation of a normal day on the log (rates: logit) scale.
         freedom: Degrees of freedom behind it.
+        window: Days taken together: 1, or more in the slow channel, whose values are means.
+        learning: Whether the history is so short that mostly priors speak.
     """
 
     rule: MonitorRule
@@ -86,6 +85,8 @@ class Judged:
     spread: float
     freedom: float
     detail: dict[str, Any] = field(default_factory=dict)
+    window: int = 1
+    learning: bool = False
 
     @property
     def change(self) -> float:
@@ -102,256 +103,356 @@ class Judged:
     @property
     def matters(self) -> bool:
         """Whether the change is large enough to be said, however certain it is."""
-        rule = self.rule
-        if rule.min_change is not None and abs(self.change) < rule.min_change:
+        rule, part = self.rule, _LASTING_MATTERS if self.window > 1 else 1.0
+        if "moved_in_all" in self.detail:
+            part = 1.0  # of a mix, small shifts that last are campaigns
+        if rule.min_change is not None and abs(self.change) < part * rule.min_change:
             return False
-        return rule.min_points is None or abs(self.points) >= rule.min_points
+        moved = float(self.detail.get("moved_in_all", abs(self.points)))
+        return rule.min_points is None or moved >= part * rule.min_points
 
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """A metric with too little history to be judged."""
+    """A metric without any history: nothing can be said of it."""
 
     rule: MonitorRule
     days: int
 
 
-def judge_rule(
-    rule: MonitorRule,
-    tables: Tables,
-    day: int,
-    past: Days,
-    needed: int,
-    claimed: frozenset[tuple[str, str]] = frozenset(),
-) -> list[Judged | Learning]:
-    """Judge the metric of a statistical rule on a day; nothing when the day has no value.
+class Detector:
+    """The default detector: every statistical rule's numbers, led on from day to day.
+
+    Days are judged in order. What was found on a day decides whether it is normal, and only
+    normal days move what is expected of the next.
 
     Args:
-        rule: One whose method is count, rate or money.
+        rules: The statistical rules.
         tables: What the watch knows.
-        day: The day's number.
-        past: Numbers of earlier days that may be compared with.
-        needed: Fewest of them.
+        baseline_days: How far back "normal" reaches.
+        learning_days: Usable days until which `learning` is said.
         claimed: (metric, segment) that have a rule of their own.
     """
-    if rule.segment == "all" or "=" in rule.segment:
-        series = tables.get(rule.metric or "", rule.segment)
-        key = rule.id
-        if rule.segment != "all":
-            key = f"{rule.metric}:{rule.segment.partition('=')[2]}"
-        found = None if series is None else _one(rule, key, series, tables, day, past, needed)
-        return [] if found is None else [found]
-    if (rule.metric or "").endswith("_share"):
-        mixed = _mix(rule, tables, day, past, needed)
-        return [] if mixed is None else [mixed]
-    judged = []
-    for segment in tables.segments.get((rule.metric or "", rule.segment), ()):
-        if (rule.metric or "", segment) in claimed:
-            continue
-        key = f"{rule.id}:{segment.partition('=')[2]}"
-        found = _one(rule, key, tables.series[(rule.metric or "", segment)], tables, day, past,
-                     needed)  # fmt: skip
-        if found is not None:
-            judged.append(found)
-    return judged
+
+    def __init__(
+        self,
+        rules: Sequence[MonitorRule],
+        tables: Tables,
+        *,
+        baseline_days: int,
+        learning_days: int,
+        claimed: frozenset[tuple[str, str]] = frozenset(),
+    ) -> None:
+        self._ranks = {rule.id: rank for rank, rule in enumerate(rules)}
+        self._orders = tables.get("orders")
+        self._baseline = baseline_days
+        self._needed = learning_days
+        weekday, half_life = tables.first.weekday(), _MEMORY * baseline_days
+        slots = slots_of(rules, tables, claimed)
+        self._panels = [
+            Panel(family, slots[family], BELIEFS[family], half_life, weekday)
+            for family in Family
+            if slots[family]
+        ]
+        self._mixes = mixes_of(rules, tables, half_life)
+        self._followed = [*self._panels, *(mix.panel for mix in self._mixes)]
+        self._at = -1
+
+    def resume(self, other: Detector) -> None:
+        """Take on what another has learned from tables that agree up to its day."""
+        for mine, theirs in zip(self._followed, other._followed, strict=True):
+            mine.resume(theirs)
+        self._at = other._at
+
+    def judge(
+        self, day: int, fit: Mapping[str, Bools], *, business: bool = True
+    ) -> list[Judged | Learning]:
+        """Every rule's answer for a day, the slow channel's too; none where there is no value.
+
+        Args:
+            day: The day's number; later than any asked for before.
+            fit: By rule id: which days are normal; read for the days before.
+            business: Whether business metrics are judged: not on promotion days.
+        """
+        while self._at < day:
+            if self._at >= 0:
+                for panel in self._followed:
+                    slots = panel.slots
+                    panel.learn(self._at, np.array([fit[one.rule.id][self._at] for one in slots]))
+            self._at += 1
+            if self._at < day:
+                for panel in self._followed:
+                    panel.skip(self._at)
+        found: list[Judged | Learning] = []
+        for panel in self._panels:
+            found += self._panel(panel, day, fit, business=business)
+        for mix in self._mixes:
+            found += self._mix(mix, day, fit, business=business)
+        return sorted(found, key=lambda one: self._ranks[one.rule.id])
+
+    # ------------------------------------------------------------ numbers
+
+    def _panel(
+        self, panel: Panel, day: int, fit: Mapping[str, Bools], *, business: bool
+    ) -> list[Judged | Learning]:
+        days = self._days(panel, day, fit)
+        seen = panel.look(day, days)
+        windows = panel.windows(day)
+        expected, spread = panel.expected(day), np.sqrt(seen.total)
+        found: list[Judged | Learning] = []
+        for place, slot in enumerate(panel.slots):
+            if not panel.present[place, day] or not (business or slot.rule.layer != "business"):
+                continue
+            if days[place] == 0 or not seen.there[place]:
+                found.append(Learning(slot.rule, 0))
+                continue
+            tails = self._tails(panel, place, day, seen)
+            today = _Answer(
+                observed=float(slot.shown[day]),
+                expected=float(expected[place]),
+                spread=float(spread[place]),
+                freedom=self._freedom(slot, day, float(seen.freedom[place])),
+                tails=tails,
+            )
+            known = int(days[place])
+            found.append(self._judged(panel.family, slot, day, known, today))
+            if known >= _LEARNED:
+                found += self._slow(panel.family, slot, place, known, windows, today)
+        return found
+
+    def _days(self, panel: Panel, day: int, fit: Mapping[str, Bools]) -> Days:
+        """Usable days of history of each slot."""
+        start = max(0, day - self._baseline)
+        normal = np.array([fit[slot.rule.id][start:day] for slot in panel.slots])
+        found: Days = (normal & panel.present[:, start:day]).sum(axis=1)
+        return found
+
+    def _judged(self, family: Family, slot: Slot, day: int, days: int, today: _Answer) -> Judged:
+        detail = {}
+        if family is Family.RATE:
+            detail[slot.of] = round(float(slot.trials[day]))
+        half = student_quantile(today.freedom, 1 - _MISTAKES / 2) * today.spread
+        around = _logistic if family is Family.RATE else _exp
+        return Judged(
+            rule=slot.rule,
+            key=slot.key,
+            observed=today.observed,
+            expected=today.expected,
+            low=around(today.expected, -half),
+            high=around(today.expected, half),
+            p=_tail(slot.rule, today.tails),
+            days=days,
+            method=_METHODS[family],
+            spread=today.spread,
+            freedom=today.freedom,
+            detail=detail,
+            learning=days < self._needed,
+        )
+
+    def _slow(
+        self,
+        family: Family,
+        slot: Slot,
+        place: int,
+        days: int,
+        windows: Sequence[Window],
+        today: _Answer,
+    ) -> list[Judged]:
+        """The window that speaks loudest, with what choosing among several costs."""
+        best: tuple[float, Window] | None = None
+        for one in windows:
+            if one.days <= days and not np.isnan(one.score[place]):
+                score = float(one.score[place])
+                low, high = student_cdf(today.freedom, score), student_cdf(today.freedom, -score)
+                p = _tail(slot.rule, (low, high))
+                if best is None or p < best[0]:
+                    best = p, one
+        if best is None:
+            return []
+        p, window = best
+        expected, deviation = float(window.expected[place]), float(window.deviation[place])
+        half = student_quantile(today.freedom, 1 - _MISTAKES / 2) * deviation
+        around = _logistic if family is Family.RATE else _exp
+        return [
+            Judged(
+                rule=slot.rule,
+                key=slot.key,
+                observed=float(window.observed[place]),
+                expected=expected,
+                low=around(expected, -half),
+                high=around(expected, half),
+                p=min(1.0, _WINDOWS_COST * p),
+                days=days,
+                method=f"surprises of {window.days} days together, {_METHODS[family]}",
+                spread=deviation,
+                freedom=today.freedom,
+                detail={"days_together": window.days},
+                window=window.days,
+            )
+        ]
+
+    def _freedom(self, slot: Slot, day: int, freedom: float) -> float:
+        """A sum of few orders strays further than its logarithm's spread tells: heavier tails."""
+        if slot.rule.method != "money":
+            return freedom
+        return min(freedom, max(1.0 / float(slot.scale[day]), _FEWEST_FREEDOM))
+
+    def _tails(self, panel: Panel, place: int, day: int, seen: Seen) -> Tails:
+        """Chances of so low and of so high a value; near the middle by the normal curve."""
+        slot, score = panel.slots[place], float(seen.score[place])
+        freedom = self._freedom(slot, day, float(seen.freedom[place]))
+        if abs(score) < _PLAIN:
+            return student_cdf(freedom, score), student_cdf(freedom, -score)
+        mean, spread = float(seen.forecast.mean[place]), float(seen.forecast.spread[place])
+        value = float(slot.values[day])
+        own = max(spread - float(seen.forecast.known[place]), _TINY)
+        freedom = min(freedom, float(seen.forecast.freedom[place]) * (spread / own) ** 2)
+        if panel.family is Family.COUNT:
+            return _count_tails(round(value), mean, spread, freedom)
+        if panel.family is Family.RATE:
+            return _rate_tails(round(value), round(float(slot.trials[day])), mean, spread, freedom)
+        if value <= 0 and self._none_sold(day):
+            return _count_tails(0, -math.log(float(slot.scale[day])), float(slot.scale[day]),
+                                freedom)  # fmt: skip
+        return log_t_tails(max(math.log(max(value, _TINY)), mean + math.log(_ZERO_MONEY)), mean,
+                           spread, freedom)  # fmt: skip
+
+    def _none_sold(self, day: int) -> bool:
+        return self._orders is not None and float(self._orders.value[day]) == 0
+
+    # ------------------------------------------------------------ mixes
+
+    def _mix(
+        self, mix: Mix, day: int, fit: Mapping[str, Bools], *, business: bool
+    ) -> list[Judged | Learning]:
+        """All shares of a whole as one question; the kind that moved most stands for it."""
+        panel = mix.panel
+        days = self._days(panel, day, fit)
+        seen = panel.look(day, days)
+        windows = panel.windows(day)
+        if not panel.present[0, day] or not (business or mix.rule.layer != "business"):
+            return []
+        known = int(days[0])
+        if known == 0 or not seen.there[0]:
+            return [Learning(mix.rule, 0)]
+        expected = panel.expected(day)
+        expected = expected / expected.sum()
+        shown = np.array([slot.shown[day] for slot in panel.slots])
+        seen_ones = (expected * float(panel.slots[0].trials[day]) > _ODD) | (shown > 0)
+        scores = np.array(
+            [
+                _exact(float(score), self._tails(panel, place, day, seen))
+                for place, score in enumerate(seen.score)
+            ]
+        )
+        p = mix_surprise(scores[seen_ones], expected[seen_ones])
+        today = _mixed(mix, shown, expected, p, known, learning=known < self._needed,
+                       total=seen.total, freedom=seen.freedom)  # fmt: skip
+        return [today, *self._mix_slow(mix, known, windows, seen)]
+
+    def _mix_slow(self, mix: Mix, days: int, windows: Sequence[Window], seen: Seen) -> list[Judged]:
+        best: tuple[float, Window] | None = None
+        for one in windows:
+            if one.days <= days and days >= _LEARNED:
+                p = mix_surprise(np.nan_to_num(one.score), one.expected)
+                if best is None or p < best[0]:
+                    best = p, one
+        if best is None:
+            return []
+        p, window = best
+        return [_mixed(mix, window.observed, window.expected, min(1.0, _WINDOWS_COST * p), days,
+                       learning=False, total=np.square(window.deviation), freedom=seen.freedom,
+                       window=window.days)]  # fmt: skip
 
 
-def _one(
-    rule: MonitorRule,
-    key: str,
-    series: Series,
-    tables: Tables,
-    day: int,
-    past: Days,
-    needed: int,
-) -> Judged | Learning | None:
-    if np.isnan(series.value[day]):
-        return None
-    usable = past[~np.isnan(series.value[past])]
-    if rule.method == "rate":
-        return _rate(rule, key, series, tables, day, usable, needed)
-    if rule.method == "money":
-        return _money(rule, key, series, tables, day, usable, needed)
-    if len(usable) < needed:
-        return Learning(rule, len(usable))
-    base = count_baseline(series.value[usable], Past(day - usable), COUNT)
-    observed = round(float(series.value[day]))
-    tails = mixture(
-        lambda spread: negative_binomial_tails(observed, base.level, spread),
-        base.spread,
-        base.freedom,
-    )
-    noise = 1.0 / max(base.level, 1.0)
-    return _judged(rule, key, observed, base, tails, noise, "negative binomial", _exp)
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One number of one day, on its way to being judged."""
+
+    observed: float
+    expected: float
+    spread: float
+    freedom: float
+    tails: Tails
 
 
-def _rate(
-    rule: MonitorRule,
-    key: str,
-    series: Series,
-    tables: Tables,
-    day: int,
-    usable: Days,
-    needed: int,
-) -> Judged | Learning | None:
-    trials, successes = series.denominator, series.numerator
-    per = PER_ORDER.get(rule.metric or "")
-    if per is not None:
-        orders = tables.get(per)
-        if orders is None:
-            return None
-        trials = np.ceil(orders.value * MONEY_SHARE_WEIGHT)
-        successes = trials * np.clip(series.value, 0.0, 1.0)
-    if not trials[day] > 0:
-        return None
-    usable = usable[trials[usable] > 0]
-    if len(usable) < needed:
-        return Learning(rule, len(usable))
-    base = rate_baseline(successes[usable], trials[usable], Past(day - usable), RATE)
-    rate = min(max(base.level, 1e-9), 1 - 1e-9)
-    n = round(float(trials[day]))
-    k = min(n, max(0, round(float(successes[day]))))
-    tails = mixture(
-        lambda spread: beta_binomial_tails(k, n, rate, np.minimum(spread * rate * (1 - rate), 0.9)),
-        base.spread,
-        base.freedom,
-    )
-    noise = 1.0 / max(n * rate * (1 - rate), 0.5)
-    detail = {"of": n} if per is None else {"orders": n}
-    observed = float(series.value[day])
-    return _judged(rule, key, observed, base, tails, noise, "beta-binomial", _logistic, detail)
+def _exact(score: float, tails: Tails) -> float:
+    """The standard normal value that is as surprising as a number was."""
+    if abs(score) < _PLAIN:
+        return score
+    tail = max(min(tails), _LEAST_TAIL)
+    return math.copysign(max(-normal_quantile(tail), 0.0), score)
 
 
-def _money(
-    rule: MonitorRule,
-    key: str,
-    series: Series,
-    tables: Tables,
-    day: int,
-    usable: Days,
-    needed: int,
-) -> Judged | Learning | None:
-    usable = usable[series.value[usable] > 0]
-    if len(usable) < needed:
-        return Learning(rule, len(usable))
-    is_mean = not np.isnan(series.denominator[day])
-    orders = tables.get("orders")
-    counts = series.denominator if is_mean else (orders.value if orders is not None else None)
-    typical = 1.0
-    if counts is not None:
-        typical = max(1.0, float(np.nanmean(np.append(counts[usable], 1.0))))
-    relative = ORDER_VALUE_VARIANCE + (0.0 if is_mean else 1.0)
-    prior = Prior(math.hypot(MONEY_SPREAD, math.sqrt(relative / typical)), MONEY_UNKNOWN_WEEKDAY)
-    base = money_baseline(
-        series.value[usable],
-        Past(day - usable),
-        prior,
-        np.nan_to_num(counts[usable], nan=1.0) if is_mean and counts is not None else None,
-        float(series.denominator[day]) if is_mean else 0.0,
-    )
-    # a sum of few orders strays further than its logarithm's spread tells: heavier tails
-    base = dataclasses.replace(base, freedom=min(base.freedom, max(typical, _FEWEST_FREEDOM)))
-    observed = float(series.value[day])
-    if observed <= 0 and not is_mean and orders is not None and orders.value[day] == 0:
-        tails = _nothing_sold(orders, day, usable)
-    else:
-        said = math.log(max(observed, _ZERO_MONEY * base.level))
-        tails = log_t_tails(said, math.log(base.level), base.spread, base.freedom)
-    return _judged(rule, key, observed, base, tails, 0.0, "Student's t of the logarithm", _exp)
-
-
-def _nothing_sold(orders: Series, day: int, usable: Days) -> Tails:
-    """Revenue is zero because orders are: exactly as surprising as that."""
-    base = count_baseline(np.nan_to_num(orders.value[usable]), Past(day - usable), COUNT)
-    return mixture(
-        lambda spread: negative_binomial_tails(0, base.level, spread), base.spread, base.freedom
-    )
-
-
-def _mix(
-    rule: MonitorRule, tables: Tables, day: int, past: Days, needed: int
-) -> Judged | Learning | None:
-    """All shares of a whole as one question; the kind that moved most stands for it."""
-    everything = tables.segments.get((rule.metric or "", rule.segment), ())
-    columns = {
-        name.partition("=")[2]: np.nan_to_num(tables.series[(rule.metric or "", name)].numerator)
-        for name in everything
-    }
-    seen = {name: col for name, col in columns.items() if col[day] > 0 or np.any(col[past] > 0)}
-    if not seen:
-        return None
-    counts = np.column_stack(list(seen.values()))
-    usable = past[counts[past].sum(axis=1) > 0]
-    if counts[day].sum() <= 0:
-        return None
-    if len(usable) < needed:
-        return Learning(rule, len(usable))
-    weights = Past(day - usable).weights
-    shift = mix_shift(counts[day], counts[usable], weights, prior=MIX_CORRELATION)
-    if shift is None:
-        return None
-    names = list(seen)
-    moves = sorted(range(len(names)), key=lambda i: (-abs(shift.observed[i] - shift.expected[i]),
-                                                     names[i]))  # fmt: skip
+def _mixed(
+    mix: Mix,
+    observed: Floats,
+    expected: Floats,
+    p: float,
+    days: int,
+    *,
+    learning: bool,
+    total: Floats,
+    freedom: Floats,
+    window: int = 1,
+) -> Judged:
+    away = observed - expected
+    moves = sorted(range(len(mix.names)), key=lambda i: (-abs(away[i]), mix.names[i]))
     top = moves[0]
-    expected, observed = float(shift.expected[top]), float(shift.observed[top])
-    deviation = math.sqrt(expected * (1 - expected) * shift.dispersion / counts[day].sum())
+    usual, deviation = float(expected[top]), math.sqrt(float(total[top]))
+    together = {"days_together": window} if window > 1 else {}
     return Judged(
-        rule=rule,
-        key=rule.id,
-        observed=observed,
-        expected=expected,
-        low=max(0.0, expected - 2 * deviation),
-        high=min(1.0, expected + 2 * deviation),
-        p=shift.p,
-        days=len(usable),
-        method="G-test of the mix, over-dispersed",
-        spread=deviation / max(expected * (1 - expected), 1e-9),
-        freedom=float(len(usable)),
+        rule=mix.rule,
+        key=mix.rule.id,
+        observed=float(observed[top]),
+        expected=usual,
+        low=_logistic(usual, -2 * deviation),
+        high=_logistic(usual, 2 * deviation),
+        p=p,
+        days=days,
+        method="chi-squared of the mix around followed shares",
+        spread=deviation,
+        freedom=float(freedom[top]),
         detail={
-            "kind": names[top],
+            **together,
+            "kind": mix.names[top],
             "moved": [
-                {
-                    "kind": names[i],
-                    "expected": float(shift.expected[i]),
-                    "observed": float(shift.observed[i]),
-                }
+                {"kind": mix.names[i], "expected": float(expected[i]),
+                 "observed": float(observed[i])}
                 for i in moves[:3]
             ],
+            "moved_in_all": float(np.sum(np.abs(away)) / 2.0),
         },
-    )
+        window=window,
+        learning=learning,
+    )  # fmt: skip
 
 
-def _judged(
-    rule: MonitorRule,
-    key: str,
-    observed: float,
-    base: Baseline,
-    tails: Tails,
-    noise: float,
-    method: str,
-    around: Callable[[float, float], float],
-    detail: dict[str, Any] | None = None,
-) -> Judged:
+def _count_tails(observed: int, mean: float, spread: float, freedom: float) -> Tails:
+    """Negative binomial: gamma with the mean and variance of the logarithm, V uncertain."""
+    shape = np.array([1.0 / spread + 0.5])
+    level = float(shape[0] * math.exp(mean) / math.exp(float(digamma(shape)[0])))
+    return mixture(lambda one: negative_binomial_tails(observed, level, one), spread, freedom)
+
+
+def _rate_tails(successes: int, trials: int, mean: float, spread: float, freedom: float) -> Tails:
+    """Beta-binomial: beta with the mean and variance of the logit, V uncertain."""
+    rate = min(max(1.0 / (1.0 + math.exp(-mean)), _TINY), 1 - _TINY)
+    successes = min(successes, trials)
+
+    def tails(one: Floats) -> tuple[Floats, Floats]:
+        # a and b of Dynamic: their sum + 1 is the inverse correlation
+        total = (2.0 + 2.0 * math.cosh(mean)) / one
+        return beta_binomial_tails(successes, trials, rate, 1.0 / (total + 1.0))
+
+    return mixture(tails, spread, freedom)
+
+
+def _tail(rule: MonitorRule, tails: Tails) -> float:
+    """The chance in the bad direction; where both are bad, falls have the larger part."""
     lower, upper = tails
-    p = {"down": lower, "up": upper, "both": two_sided(tails)}[rule.direction]
-    spread = math.sqrt(base.spread + noise)
-    half = student_quantile(base.freedom, 1 - _MISTAKES / 2) * spread
-    known = ", weekday known" if base.weekday else ""
-    return Judged(
-        rule=rule,
-        key=key,
-        observed=float(observed),
-        expected=base.level,
-        low=around(base.level, -half),
-        high=around(base.level, half),
-        p=p,
-        days=base.days,
-        method=method + known,
-        spread=spread,
-        freedom=base.freedom,
-        detail=detail or {},
-    )
+    both = min(1.0, lower / FALLS, upper / (1.0 - FALLS))
+    return {"down": lower, "up": upper, "both": both}[rule.direction]
 
 
 def _exp(level: float, step: float) -> float:
@@ -369,7 +470,8 @@ def smallest_seen(judged: Judged, alpha: float, family: int) -> float:
     A normal approximation on the log or logit scale; no simulation. Where both directions are
     judged, that of a fall; where only a rise is bad, that of a rise.
     """
-    needed = student_quantile(judged.freedom, 1 - alpha / (2 * max(family, 1))) + _POWER
+    part = FALLS if judged.rule.direction == "both" else 1.0
+    needed = student_quantile(judged.freedom, 1 - part * alpha / max(family, 1)) + _POWER
     is_rate = judged.rule.method == "rate"
     step = needed * judged.spread * (1.0 if judged.rule.direction == "up" else -1.0)
     there = (_logistic if is_rate else _exp)(judged.expected, step)

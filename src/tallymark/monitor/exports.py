@@ -54,7 +54,8 @@ counted as (
     select
         cast(order_id as varchar) as order_id,
         cast(order_date as date) as date,
-        cast(revenue as decimal(18, 4)) as revenue
+        cast(revenue as decimal(18, 4)) as revenue,
+        cast(revenue as decimal(18, 4)) >= 0 as is_order
     from fct_orders
     where cast(is_counted as boolean) and order_date is not null
 ),
@@ -62,8 +63,9 @@ counted as (
 order_days as (
     select
         visit_days.date as date,
-        count(counted.order_id) as orders,
-        coalesce(sum(counted.revenue), 0) as revenue
+        count(case when counted.is_order then 1 end) as orders,
+        coalesce(sum(counted.revenue), 0) as revenue,
+        coalesce(sum(case when counted.is_order then counted.revenue end), 0) as sold
     from visit_days
     left join counted on counted.date = visit_days.date
     group by visit_days.date
@@ -97,7 +99,7 @@ long as (
     from visit_days
     union all select date, 'orders', 'all', orders, null from order_days
     union all select date, 'revenue', 'all', revenue, null from order_days
-    union all select date, 'aov', 'all', revenue, orders from order_days
+    union all select date, 'aov', 'all', sold, orders from order_days
     union all select date, 'conversion_rate', 'all', bought, sessions from visit_days
     union all select date, 'cart_rate', 'all', carts, sessions from visit_days
     union all select date, 'checkout_rate', 'all', checkouts, carts_or_checkouts from visit_days

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tallymark.monitor.budget import allotted, weights_of
 from tallymark.monitor.detect import Judged, Learning, smallest_seen
 from tallymark.monitor.tables import Tables
 
@@ -76,11 +77,14 @@ def evidence_of(judged: Judged) -> dict[str, Any]:
 
 
 def metrics_of(
-    tables: Tables, day: int, judged: Sequence[Judged | Learning], alpha: float
+    tables: Tables, day: int, judged: Sequence[Judged | Learning], false_alarms_per_year: float
 ) -> dict[str, Any]:
     """The headline metrics of a day: value, what was expected, what change could be seen."""
-    answers = {one.rule.metric: one for one in judged if one.rule.segment == "all"}
-    family = sum(isinstance(one, Judged) for one in judged)
+    single = [one for one in judged if isinstance(one, Learning) or one.window == 1]
+    answers = {one.rule.metric: one for one in single if one.rule.segment == "all"}
+    tested = [one for one in single if isinstance(one, Judged)]
+    parts = dict(zip((one.key for one in tested), weights_of(tested), strict=True))
+    alpha, family = allotted(false_alarms_per_year), len(tested)
     found: dict[str, Any] = {}
     for metric in HEADLINE_METRICS:
         value = tables.value(metric, day)
@@ -89,17 +93,18 @@ def metrics_of(
         entry: dict[str, Any] = {"value": value}
         answer = answers.get(metric)
         if isinstance(answer, Judged):
-            seen = smallest_seen(answer, alpha, family)
+            seen = smallest_seen(answer, alpha * parts[answer.key], family)
             unit = "smallest_change_seen_points" if _is_rate(answer) else "smallest_change_seen"
             entry |= {
-                "state": "judged",
+                "state": "learning" if answer.learning else "judged",
                 "expected": answer.expected,
                 "low": answer.low,
                 "high": answer.high,
                 "change": answer.change if math.isfinite(answer.change) else None,
                 "baseline_days": answer.days,
-                unit: seen,
             }
+            if "z" not in answer.detail:  # of the plain rule nobody knows
+                entry[unit] = seen
         elif answer is not None:
             entry |= {"state": "learning", "baseline_days": answer.days}
         found[metric] = plain(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,8 +105,15 @@ class Gap:
     busy: int
 
 
-def missing_hours(tables: Tables, day: int, past: Days) -> list[Gap]:
-    """Gaps in a day that the shop's usual hours (or, without a past, its neighbours) rule out."""
+def missing_hours(tables: Tables, day: int, past: Days, absent: Sequence[int] = ()) -> list[Gap]:
+    """Gaps in a day that the shop's usual hours (or, without a past, its neighbours) rule out.
+
+    Args:
+        tables: What the watch knows.
+        day: The day's number.
+        past: Normal days before it.
+        absent: Hours that the day does not have, because the clock was put forward.
+    """
     events = tables.hourly.get("events")
     if events is None:
         return []
@@ -120,6 +128,7 @@ def missing_hours(tables: Tables, day: int, past: Days) -> list[Gap]:
         outside = float(usual[today > 0].sum())
         if outside > 0:  # a quiet day makes a quiet hour less surprising
             usual = usual * min(1.0, float(today.sum()) / outside)
+    usual[list(absent)] = 0.0
     return [gap for gap in _gaps(today, usual) if _impossible(gap)]
 
 

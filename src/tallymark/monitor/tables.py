@@ -16,7 +16,7 @@ from tallymark.errors import WarehouseError
 from tallymark.monitor.exports import EXPORTS, derive
 from tallymark.results import Finding, Layer, Severity
 
-__all__ = ["Delivery", "Series", "Tables", "read"]
+__all__ = ["HOURS", "Delivery", "Series", "Tables", "read"]
 
 HOURS = 24
 _ONE_DAY = dt.timedelta(days=1)

@@ -89,7 +89,8 @@ def said(judged: Judged, currency: str) -> str:
         amount(judged, value, currency)
         for value in (judged.observed, judged.expected, judged.low, judged.high)
     )
-    return f"{name} was {now}, {_moved(judged)} the usual {usual} ({low} to {high})"
+    over = f" over the last {judged.window} days" if judged.window > 1 else ""
+    return f"{name} was {now}{over}, {_moved(judged)} the usual {usual} ({low} to {high})"
 
 
 def _moved(judged: Judged) -> str:

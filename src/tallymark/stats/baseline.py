@@ -1,6 +1,6 @@
 """What today should be like: level, weekday and day-to-day spread of a number's own past.
 
-Spread is a variance on the logarithmic scale (counts, money) or the logit scale (rates), beyond
+Spread is a variance on the logarithmic scale (counts) or the logit scale (rates), beyond
 what counting alone explains. A few days cannot tell it, so it is drawn towards a prior, and how
 little is known is kept as degrees of freedom.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tallymark.stats.special import Floats
 
-__all__ = ["Baseline", "Past", "Prior", "count_baseline", "money_baseline", "rate_baseline"]
+__all__ = ["Baseline", "Past", "Prior", "count_baseline", "rate_baseline"]
 
 _WEEK = 7
 _HALF_LIFE = 21.0  # days after which a day weighs half
@@ -116,39 +116,6 @@ def rate_baseline(successes: Floats, trials: Floats, past: Past, prior: Prior) -
     level = 1.0 / (1.0 + float(np.exp(-(base + today))))
     counted = 1.0 / ((float(trials.sum()) + 1.0) * rate * (1.0 - rate))
     return _finish(level, jumps - effects, noise, past, prior, counted)
-
-
-def money_baseline(
-    values: Floats, past: Past, prior: Prior, counts: Floats | None = None, today: float = 0.0
-) -> Baseline:
-    """The baseline of an amount greater than 0, judged on the log scale.
-
-    Args:
-        values: Amounts, all greater than 0.
-        past: Their days.
-        prior: The belief before history.
-        counts: For a mean: how many things it was taken over, on each day.
-        today: The same for today; a mean over few things varies more.
-    """
-    weights = past.weights
-    logs = np.log(values)
-    sizes = np.ones(len(values)) if counts is None else np.maximum(counts, 1.0)
-    typical = float(np.mean(sizes))
-    effects, effect = np.zeros(len(values)), 0.0
-    centre = _weighted_median(logs, weights)
-    if past.knows_weekdays:
-        effects, effect = _weekday_effects(logs - centre, past)
-    flat = logs - effects
-    spread = _robust_deviation(flat)
-    if spread is not None:
-        middle = _weighted_median(flat, weights)
-        flat = np.clip(flat, middle - _CLIP * spread, middle + _CLIP * spread)
-    centre = float(weights @ flat / weights.sum())
-    residuals = (logs - effects - centre) * np.sqrt(sizes / typical)
-    level = float(np.exp(centre + effect))
-    found = _finish(level, residuals, np.zeros(len(values)), past, prior, 0.0)
-    factor = 1.0 if counts is None else typical / max(today, 1.0)
-    return Baseline(found.level, found.spread * factor, found.freedom, found.days, found.weekday)
 
 
 def _finish(

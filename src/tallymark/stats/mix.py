@@ -2,83 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from tallymark.stats.special import Floats, f_survival
+from tallymark.stats.special import Floats, chi_square_survival, normal_tail
 
-__all__ = ["MixShift", "mix_shift"]
+__all__ = ["mix_surprise"]
 
-_FEWEST = 5.0  # expected of a kind in a day; rarer kinds are taken together
-_PRIOR_DAYS = 6.0
-
-
-@dataclass(frozen=True, slots=True)
-class MixShift:
-    """The comparison of one day's mix with its past.
-
-    Attributes:
-        p: The chance of so great a difference when nothing has changed.
-        expected: The usual share of each kind, as given.
-        observed: Today's.
-        dispersion: How many times more than by chance the mix varies from day to day.
-    """
-
-    p: float
-    expected: Floats
-    observed: Floats
-    dispersion: float
+_BOTH = 2.0  # two ways of asking, each paid for
 
 
-def mix_shift(today: Floats, history: Floats, weights: Floats, *, prior: float) -> MixShift | None:
-    """Compare a day's counts of each kind with those of past days: a G-test, F-scaled.
+def mix_surprise(scores: Floats, shares: Floats) -> float:
+    """The chance of so great a difference of a whole distribution when nothing has changed.
+
+    Each kind's count of n visits has a standardised residual z, that of a beta-binomial, whose
+    dispersion is the kind's own. If all kinds have the same dispersion, the sum of (1 - p) z^2 is
+    Pearson's chi-squared of a Dirichlet-multinomial, divided by it (Mosimann 1962; Rao and Scott
+    1981): chi-squared with one degree of freedom less than there are kinds. The sum sees a shift
+    spread over kinds; the largest residual, paid for by the number of kinds (Bonferroni), sees one
+    kind that moved alone. The smaller counts, doubled.
 
     Args:
-        today: Count of each kind.
-        history: Days x kinds.
-        weights: Weight of each past day.
-        prior: Correlation of two visits of one day believed before history: the variance of
-            shares from day to day, relative to share * (1 - share).
+        scores: Standardised residual of each kind.
+        shares: Expected share of each kind.
 
     Returns:
-        None when there is nothing to compare.
+        A p-value; 1 with fewer than two kinds.
+
+    >>> import numpy as np
+    >>> shares = np.array([0.5, 0.3, 0.2])
+    >>> round(mix_surprise(np.array([0.1, -0.2, 0.1]), shares), 2)
+    1.0
+    >>> mix_surprise(np.array([4.0, -4.0, 0.0]), shares) < 1e-3
+    True
     """
-    total = float(today.sum())
-    pooled = weights @ history
-    if total <= 0 or float(pooled.sum()) <= 0:
-        return None
-    expected = pooled / float(pooled.sum())
-    grouping = _grouping(expected, today, total)
-    freedom = grouping.shape[1] - 1
-    if freedom < 1:
-        return None
-    usual = expected @ grouping
-    sizes = history.sum(axis=1)
-    days = history[sizes > 1] @ grouping
-    sizes = sizes[sizes > 1]
-    excess = float(np.sum((_g(days, np.outer(sizes, usual)) / freedom - 1.0) / (sizes - 1.0)))
-    known = float(len(sizes))
-    correlation = (_PRIOR_DAYS * prior + max(0.0, excess)) / (_PRIOR_DAYS + known)
-    dispersion = 1.0 + (total - 1.0) * correlation * (1.0 + 1.0 / max(known, 1.0))
-    statistic = float(_g(today @ grouping, usual * total)) / freedom / dispersion
-    p = f_survival(float(freedom), _PRIOR_DAYS + known, statistic)
-    return MixShift(p, expected, today / total, dispersion)
-
-
-def _grouping(expected: Floats, today: Floats, total: float) -> Floats:
-    """Kinds x groups, 0 or 1: kinds common enough stand alone, all the rest are one group."""
-    alone = expected * total >= _FEWEST
-    matrix = np.eye(len(expected))[:, alone]
-    if bool(np.any((expected > 0) & ~alone) or np.any((today > 0) & ~alone)):
-        matrix = np.column_stack([matrix, (~alone).astype(np.float64)])
-    return matrix
-
-
-def _g(observed: Floats, expected: Floats) -> Floats:
-    """Twice the log-likelihood ratio; half an event stands in where none was ever expected."""
-    expected = np.maximum(expected, 0.5)
-    ratio = np.log(np.where(observed > 0, observed / expected, 1.0))
-    terms = observed * ratio - (observed - expected)
-    found: Floats = np.maximum(0.0, 2.0 * np.sum(terms, axis=-1))
-    return found
+    kinds = len(scores)
+    if kinds < 2:  # noqa: PLR2004 -- one kind is always all there is
+        return 1.0
+    total = float(np.sum((1.0 - shares) * np.square(scores)))
+    spread_out = chi_square_survival(kinds - 1.0, total)
+    alone = 2.0 * kinds * normal_tail(float(np.max(np.abs(scores))))
+    return min(1.0, _BOTH * min(spread_out, alone))

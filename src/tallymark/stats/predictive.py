@@ -28,7 +28,6 @@ __all__ = [
     "log_t_tails",
     "mixture",
     "negative_binomial_tails",
-    "two_sided",
     "variance_nodes",
 ]
 
@@ -139,11 +138,6 @@ def log_t_tails(observed: float, centre: float, variance: float, freedom: float)
     """Tails of a logarithm around ``centre``: Student's t, so money may have wild days."""
     t = (observed - centre) / max(variance, 1e-12) ** 0.5
     return student_cdf(freedom, t), student_cdf(freedom, -t)
-
-
-def two_sided(tails: Tails) -> float:
-    """The p-value of a deviation in either direction."""
-    return min(1.0, 2.0 * min(tails))
 
 
 def _log_beta(a: Floats, b: Floats) -> Floats:

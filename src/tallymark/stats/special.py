@@ -13,11 +13,15 @@ __all__ = [
     "Floats",
     "beta_cdf",
     "chi_square_quantile",
-    "f_survival",
+    "chi_square_survival",
+    "digamma",
     "log_gamma",
+    "normal_quantile",
+    "normal_tail",
     "poisson_tails",
     "student_cdf",
     "student_quantile",
+    "trigamma",
 ]
 
 Floats = NDArray[np.float64]
@@ -33,14 +37,29 @@ def chi_square_quantile(freedom: float, probability: Floats) -> Floats:
     return np.asarray(2.0 * special.gammaincinv(freedom / 2.0, probability), dtype=np.float64)
 
 
-def f_survival(upper: float, lower: float, x: float) -> float:
-    """P(F > x) for an F variable with ``upper`` and ``lower`` degrees of freedom."""
-    return float(special.fdtrc(upper, lower, x))
+def chi_square_survival(freedom: float, x: float) -> float:
+    """P(X > x) of a chi-square variable."""
+    return float(special.chdtrc(freedom, x))
+
+
+def digamma(x: Floats) -> Floats:
+    """The derivative of the logarithm of the gamma function, for x > 0."""
+    return np.asarray(special.psi(x), dtype=np.float64)
 
 
 def log_gamma(x: Floats) -> Floats:
     """The logarithm of the gamma function."""
     return np.asarray(special.gammaln(x), dtype=np.float64)
+
+
+def normal_quantile(probability: float) -> float:
+    """The value below which a standard normal falls with ``probability``."""
+    return float(special.ndtri(probability))
+
+
+def normal_tail(x: float) -> float:
+    """P(Z > x) of a standard normal."""
+    return float(special.ndtr(-x))
 
 
 def poisson_tails(observed: int, mean: float) -> tuple[float, float]:
@@ -57,3 +76,8 @@ def student_cdf(freedom: float, x: float) -> float:
 def student_quantile(freedom: float, probability: float) -> float:
     """The value below which Student's t falls with ``probability``."""
     return float(special.stdtrit(freedom, probability))
+
+
+def trigamma(x: Floats) -> Floats:
+    """The second derivative of the logarithm of the gamma function, for x > 0."""
+    return np.asarray(special.zeta(2.0, x), dtype=np.float64)
