@@ -136,11 +136,11 @@ def test_rules_about_values_find_the_same(
 
 
 def test_a_sample_of_purchases_needs_no_whole_landing(tmp_path: Path, landings: list[bool]) -> None:
-    """What a shop has every day, such as test orders, is shown from what was counted."""
-    test = purchase({"transaction_id": "T-1", "revenue": 0, "items": []})
-    deliver(tmp_path / "raw", as_csv([event(), test]))
+    """Purchases are shown, and priced, from what was counted."""
+    wrong = purchase({"transaction_id": "T-1", "revenue": "much", "items": []})
+    deliver(tmp_path / "raw", as_csv([event(), wrong]))
     counted = judged(tmp_path / "raw", tmp_path / "a", keep=False)
     assert landings == [True]
     (one,) = counted[0]["findings"]
-    assert (one["rule"], one["rows"], len(one["sample"])) == ("order_test", 1, 1)
+    assert (one["rule"], one["rows"], len(one["sample"])) == ("order_without_revenue", 1, 1)
     assert counted == judged(tmp_path / "raw", tmp_path / "b", keep=True)

@@ -167,7 +167,8 @@ def finding(
         fix=hit.fix or rule.fix,
         owner=rule.owner,
         query=hit.query or _query(hit, facts),
-        sample=(look(hit.where) or None) if look and hit.where else None,
+        # Looking costs as much as counting: what is only information does without.
+        sample=(look(hit.where) or None) if look and hit.where and not information else None,
         money=touched.money,
         runbook=rule.runbook,
     )
