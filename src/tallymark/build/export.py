@@ -30,9 +30,7 @@ OURS = frozenset(
 _MARK = ".exported"
 
 
-def in_order(
-    engine: DuckEngine, parts: Mapping[str, Sequence[Part]], *path: str
-) -> frozenset[str]:
+def in_order(engine: DuckEngine, parts: Mapping[str, Sequence[Part]], *path: str) -> frozenset[str]:
     """Let published tables be read in their total order, as far as their files hold it.
 
     Sessions stand in the order of their starts and of the events that began them, which only the

@@ -101,8 +101,11 @@ def check(
 @output_to("The warehouse folder (default: warehouse).")
 @option("--export", type=click.Choice(["none", "csv", "parquet"]), help="Export format.")
 @option("--full-refresh", is_flag=True, help="Build everything again.")
-@option("--dry-run", is_flag=True,
-        help="Say which days and clients would be built again, and why; change nothing.")
+@option(
+    "--dry-run",
+    is_flag=True,
+    help="Say which days and clients would be built again, and why; change nothing.",
+)
 @option("--select", "selectors", multiple=True,
          help="Only this model of the shop's own, from what is published; model+ with all that "
          "rests on it, +model with all it rests on.")  # fmt: skip
