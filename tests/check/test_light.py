@@ -14,6 +14,7 @@ from tallymark.config import CheckRules, Config
 from tallymark.demo.shop import make_shop
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import Warehouse
+from tallymark.ingest import landing
 from tallymark.ingest.deliveries import find_deliveries
 from tallymark.ingest.landing import Landed
 from tests.check.judging import RULES
@@ -58,7 +59,7 @@ def test_counts_are_the_same(tmp_path: Path, incidents: tuple[str, ...]) -> None
 def landings(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of each landing from now on, whether it was light."""
     seen: list[bool] = []
-    before = gates.land
+    before = landing.land
 
     def watched(*given: Any, **named: Any) -> Landed:
         found = before(*given, **named)
