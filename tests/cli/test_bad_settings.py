@@ -74,7 +74,7 @@ MISTAKES = [
      ":2:1: unknown key 'session'\n  fix: did you mean 'sessions'?"),
     ("tallymark", "shop:\n  name: a\n  currncy: USD\n",
      ":3:3: unknown key 'currncy'\n  fix: did you mean 'currency'?"),
-    ("tallymark", "zzz: 1\n", ":1:1: unknown key 'zzz'\n  fix: known keys: attribution"),
+    ("tallymark", "zzz: 1\n", ":1:1: unknown key 'zzz'\n  fix: known keys: alerts"),
     ("tallymark", "shop: {timezone: Mars/Olympus}\n",
      ":1:8: shop.timezone: 'Mars/Olympus' is no IANA time zone"),
     ("tallymark", "sessions: {gap_minutes: 0}\n", ":1:12: sessions.gap_minutes: "),

@@ -189,7 +189,7 @@ def test_init_tells_what_it_saw(tmp_path: Path) -> None:
     """Evidence for columns, events, payload and hosts; synonyms where the usual name is missing."""
     raw = tmp_path / "raw"
     path = delivery(raw / "events_20310505.csv", rows=30, header=f"{HEADER},locale")
-    payload = {"order_id": "A1", "value": 10, "products": [{"sku": "x", "price": 10}], "tax": 1}
+    payload = {"order_id": "A1", "value": 10, "products": [{"sku": "x", "price": 10}], "coupon": 1}
     lines = [f"{line},en" for line in path.read_text(encoding="utf-8").splitlines()[1:]]
     told = json.dumps(payload).replace('"', '""')
     bought = [
@@ -206,7 +206,7 @@ def test_init_tells_what_it_saw(tmp_path: Path) -> None:
     assert "# Read: 1 of 1 deliveries, the first of them" in text
     assert "  # 1 of 1 files, 100.0 % filled, 5 distinct values, 100.0 % of them look like" in text
     assert '  # other, of no step: "search" 3\n' in text
-    assert '  # other keys of a purchase: "tax" 4\n' in text
+    assert '  # other keys of a purchase: "coupon" 4\n' in text
     assert '#     required: ["order_id", "products", "value"]' in text
     settings = (home / "tallymark.yml").read_text(encoding="utf-8")
     assert 'sounds like payment; name those that are: "pay.example.net" 4\n' in settings
