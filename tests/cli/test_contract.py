@@ -215,7 +215,8 @@ def test_init_tells_what_it_saw(tmp_path: Path) -> None:
     assert contract.payload.model_dump() == {
         "transaction_id": "order_id", "revenue": "value", "currency": "currency",
         "email": "user_email", "items": "products", "item_id": "sku", "item_name": "item_name",
-        "quantity": "quantity", "item_price": "price",
+        "quantity": "quantity", "item_price": "price", "tax": "tax", "shipping": "shipping",
+        "subtotal": "subtotal",
     }  # fmt: skip
     locale = contract.by_name("locale")
     assert locale is not None

@@ -59,6 +59,7 @@ class Runner:
         needs: dict[str, Sequence[str]] = {name: step.reads for name, step in self.steps.items()}
         runnable = [model for model in self.models.values() if model.kind != "validation"]
         order = ordered(runnable, needs, SOURCES, self.parameters)
+        self.engine.execute("set global preserve_insertion_order = false")
         with ThreadPoolExecutor(1) as pool:
             begun = self._begun(pool) if schema == "main" else {}
             for name in order:
@@ -73,6 +74,7 @@ class Runner:
                     self.steps[name].make(self.context)
             for task in begun.values():
                 task.result()
+        self.engine.execute("set global preserve_insertion_order = true")
 
     def make_one(self, model: Model) -> None:
         """Make the table of one model, in the schema that comes first."""
