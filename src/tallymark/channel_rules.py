@@ -54,7 +54,10 @@ def _known(word: str, words: tuple[str, ...], what: str) -> str:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True,
+        defer_build=True,  # a model inside another one never needs a validator of its own
+    )  # fmt: skip
 
 
 class ChannelRule(_Strict):

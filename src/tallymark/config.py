@@ -75,7 +75,10 @@ class Severity(enum.StrEnum):
 class Strict(BaseModel):
     """A part of a configuration file: frozen, and no key is let through unread."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True,
+        defer_build=True,  # a model inside another one never needs a validator of its own
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- tallymark.yml

@@ -20,7 +20,10 @@ CreditModel = Literal[
 class _Settings(BaseModel):
     """Frozen, and no key is let through unread."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True,
+        defer_build=True,  # a model inside another one never needs a validator of its own
+    )  # fmt: skip
 
 
 class Attribution(_Settings):

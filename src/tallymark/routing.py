@@ -24,7 +24,10 @@ _NO_SECRET_NEEDED = frozenset({"email"})
 class _Part(BaseModel):
     """A part of the configuration: frozen, and no key is let through unread."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True,
+        defer_build=True,  # a model inside another one never needs a validator of its own
+    )  # fmt: skip
 
 
 class QuietHours(_Part):

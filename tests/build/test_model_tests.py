@@ -202,6 +202,9 @@ def test_shipped_tests_hold_of_every_table(
         return 0
 
     monkeypatch.setattr(builder, "run_tests", everything)
+    monkeypatch.setattr(
+        builder, "demands", lambda models, own: demands(models, own, everything=True)
+    )
     shop = Shop(shutil.copytree(built, tmp_path, dirs_exist_ok=True))
     shop.build(full=True)
     assert asked[0] > 50

@@ -325,8 +325,9 @@ def test_a_snapshot_is_reused(warehouse: Warehouse, tmp_path: Path) -> None:
     (warehouse.root / "fct_sessions.csv").write_text("a\n1\n")
     engine = DuckEngine(threads=1)
     engine.execute(
-        "create table events as select timestamp '2031-05-05 21:30:00' as event_time, "
-        "date '2031-05-05' as event_date"
+        "create table landed as select timestamp '2031-05-05 21:30:00' as event_time, "
+        "date '2031-05-05' as event_date, 0 as rejected union all "
+        "select timestamp '2031-05-05 23:00:00', date '2031-05-05', 2"
     )
     for _ in range(2):
         place = snapshot(engine, warehouse, tmp_path / "quarantine", "2031-05-05", "{}")
@@ -346,7 +347,7 @@ def test_a_snapshot_is_reused(warehouse: Warehouse, tmp_path: Path) -> None:
 def test_a_snapshot_of_a_day_without_events(warehouse: Warehouse, tmp_path: Path) -> None:
     """A missing day has no last event: the folder is named by its beginning."""
     engine = DuckEngine(threads=1)
-    engine.execute("create table events (event_time timestamp, event_date date)")
+    engine.execute("create table landed (event_time timestamp, event_date date, rejected int)")
     place = snapshot(engine, warehouse, tmp_path, "2031-05-05", "{}")
     engine.close()
     assert place.name == "warehouse_quarantine_20310505T000000"

@@ -31,6 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[str, 
     shop.deliver(0, [view(HOUR), order(2 * HOUR)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Builder, "_validate", look)
+        patch.setattr(Builder, "_unread", lambda _: frozenset())
         shop.build()
     return found
 

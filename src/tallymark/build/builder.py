@@ -200,10 +200,12 @@ class Builder:
         """Build every table from all landed rows."""
         landed = self._view("landed", absolute=False)
         self.engine.execute(f"create or replace view landed as {landed}")
-        urls = landed_urls(pages=self.contract.pages)
-        self.engine.execute(f"create or replace view landed_urls as {urls}")
         load_inputs(self.engine, entries, repeats=may_repeat(entries), days=days_of(entries))
-        runner = Runner(self.models, self.context, self._parameters())
+        unread = self._unread()
+        if "landed_urls" not in unread:
+            urls = landed_urls(pages=self.contract.pages)
+            self.engine.execute(f"create or replace view landed_urls as {urls}")
+        runner = Runner(self.models, self.context, self._parameters(), without=unread)
         runner.make()
         late = self.book.has_late()
         if late:
@@ -215,6 +217,24 @@ class Builder:
         self._let_go()
         exports, files = self._written(rows_in_order(self.models))
         return facts, exports, files
+
+    def _unread(self) -> frozenset[str]:
+        """Shipped views that nothing in this build reads; a publication has them all the same."""
+        asked = demands(self.models, self.own)
+        read = {one.table for one in asked} | {one.reads for one in asked}
+        left: set[str] = set()
+        # Each may be read by those before it.
+        for name in ("session_pages", "dim_clients", "events", "landed_urls"):
+            readers = {
+                other for other, model in self.models.items()
+                if name in reads(model, self._parameters())
+            }  # fmt: skip
+            if name not in read and readers <= left and not self._is_own(name):
+                left.add(name)
+        return frozenset(left)
+
+    def _is_own(self, name: str) -> bool:
+        return name in self.models and self.models[name].own
 
     def _clear(self) -> None:
         """Forget whatever a build of some days made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -21,6 +22,18 @@ VIEWS = frozenset({"events", "fct_sessions", "fct_orders", "dim_clients", "sessi
 SORTED = {"int_session_facts": "session_start, landing_event_id"}
 _KEYS = {"metrics_daily": "date, metric, segment", "metrics_hourly": "date, hour, metric, segment"}
 _FINAL = ("value", "numerator", "denominator")
+
+
+def _waiting_last(
+    order: Sequence[str], asked: Mapping[str, AbstractSet[str]], begun: AbstractSet[str]
+) -> list[str]:
+    """The same order, but first what needs nothing that another thread has begun to make."""
+    waits = set(begun)
+    for name in order:
+        if waits & asked[name]:
+            waits.add(name)
+    rest = [name for name in order if name not in begun]
+    return sorted(rest, key=lambda name: name in waits)
 
 
 class Runner:
@@ -59,22 +72,27 @@ class Runner:
         needs: dict[str, Sequence[str]] = {name: step.reads for name, step in self.steps.items()}
         runnable = [model for model in self.models.values() if model.kind != "validation"]
         order = ordered(runnable, needs, SOURCES, self.parameters)
+        asked = {
+            name: set(needs[name] if name in needs else reads(self.models[name], self.parameters))
+            for name in order
+        }
         self.engine.execute("set global preserve_insertion_order = false")
-        with ThreadPoolExecutor(1) as pool:
-            begun = self._begun(pool) if schema == "main" else {}
-            for name in order:
-                if name in begun or name in self.without:
-                    continue
-                wanted = needs[name] if name in needs else reads(self.models[name], self.parameters)
-                for one in sorted(begun.keys() & set(wanted)):
-                    begun.pop(one).result()
-                if name not in needs:
-                    self.make_one(self.models[name])
-                elif schema == "main" or not self.steps[name].by_value:
-                    self.steps[name].make(self.context)
-            for task in begun.values():
-                task.result()
-        self.engine.execute("set global preserve_insertion_order = true")
+        try:
+            with ThreadPoolExecutor(1) as pool:
+                begun = self._begun(pool) if schema == "main" else {}
+                for name in _waiting_last(order, asked, begun.keys()):
+                    if name in self.without:
+                        continue
+                    for one in sorted(begun.keys() & asked[name]):
+                        begun.pop(one).result()
+                    if name not in needs:
+                        self.make_one(self.models[name])
+                    elif schema == "main" or not self.steps[name].by_value:
+                        self.steps[name].make(self.context)
+                for task in begun.values():
+                    task.result()
+        finally:
+            self.engine.execute("set global preserve_insertion_order = true")
 
     def make_one(self, model: Model) -> None:
         """Make the table of one model, in the schema that comes first."""

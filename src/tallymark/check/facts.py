@@ -65,7 +65,8 @@ def measure(
         "select event_date, event_hour, faults, step, count(*), min(event_ms), max(event_ms), "
         f"{filled} from {source} group by all"
     )
-    good = [row for row in groups if not row[_FAULTS] & REJECTED]
+    rejected = REJECTED.value  # operations on flags take longer than all other counting
+    good = [row for row in groups if not row[_FAULTS] & rejected]
     days: Counter[str] = Counter()
     for row in good:
         days[str(row[0])] += row[_ROWS]
@@ -76,7 +77,12 @@ def measure(
         f"select {asked} from {source} "
         f"where step = 'purchase' and {sound} order by event_ms, line_number"
     )
-    faults = {fault: sum(row[_ROWS] for row in groups if row[_FAULTS] & fault) for fault in Fault}
+    marks: Counter[int] = Counter()
+    for row in groups:
+        marks[row[_FAULTS]] += row[_ROWS]
+    faults = {
+        fault: sum(rows for mark, rows in marks.items() if mark & fault.value) for fault in Fault
+    }
     return Facts(
         delivery=delivery,
         columns=columns,
@@ -100,9 +106,14 @@ def measure(
 
 def _firsts(groups: Sequence[tuple[Any, ...]]) -> dict[Fault, str]:
     """When each fault first occurs, of those that have been seen."""
+    firsts: dict[int, int] = {}
+    for row in groups:
+        mark, first = row[_FAULTS], row[_FIRST]
+        if mark and first is not None:
+            firsts[mark] = min(first, firsts.get(mark, first))
     found: dict[Fault, str] = {}
     for fault in Fault:
-        times = [row[_FIRST] for row in groups if row[_FAULTS] & fault and row[_FIRST] is not None]
+        times = [first for mark, first in firsts.items() if mark & fault.value]
         if times:
             found[fault] = moment(min(times))
     return found

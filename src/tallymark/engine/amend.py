@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from tallymark.engine.base import identifier, literal
+from tallymark.engine.base import identifier
+from tallymark.engine.duckdb import spare
 from tallymark.engine.warehouse import CATALOG, Warehouse
 
 __all__ = ["amend"]
@@ -67,9 +66,7 @@ def _write(
     name = identifier(table)
     spec = ", ".join(f"{identifier(one)} {kind}" for one, (kind, _) in columns.items())
     picks = ", ".join(f"unnest(cast(? as {kind}[]))" for kind, _ in columns.values())
-    connection = duckdb.connect(":memory:")
-    try:
-        connection.execute(f"attach {literal(str(catalog))} as cat")
+    with spare(catalog, write="") as connection:
         connection.execute("use cat")
         connection.execute("begin")
         connection.execute(f"drop table if exists {name}")
@@ -82,7 +79,3 @@ def _write(
         connection.execute("delete from _meta where key = ?", [table])
         connection.execute("insert into _meta values (?, ?)", [table, mark])
         connection.execute("commit")
-        connection.execute("use memory")
-        connection.execute("detach cat")
-    finally:
-        connection.close()

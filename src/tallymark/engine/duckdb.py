@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import duckdb
 from tallymark.engine.base import identifier, literal, path_list
 from tallymark.errors import InputError, ModelError
 
-__all__ = ["DuckEngine"]
+__all__ = ["DuckEngine", "spare"]
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -23,6 +24,38 @@ _OF_A_SESSION = frozenset({"enable_progress_bar"})
 def _parsed(sql: str) -> duckdb.Statement:
     """One statement, parsed once: a long text takes longer to parse than to run on a small day."""
     return duckdb.extract_statements(sql)[0]
+
+
+_SPARE: list[duckdb.DuckDBPyConnection] = []
+
+
+@contextmanager
+def spare(path: Path, *, write: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with one database file attached as ``cat``, for a moment.
+
+    Opening DuckDB takes longer than most such moments, so an idle connection is used again.
+
+    Args:
+        path: The file.
+        write: Options of ``attach`` for writing; it is only read if not given.
+
+    Raises:
+        duckdb.Error: The file is no database of this program's.
+    """
+    connection = _SPARE.pop() if _SPARE else duckdb.connect(":memory:")
+    options = "(read_only)" if write is None else write
+    sound = False
+    try:
+        connection.execute(f"attach {literal(path.as_posix())} as cat {options}")
+        yield connection
+        connection.execute("use memory")
+        connection.execute("detach cat")
+        sound = True
+    finally:
+        if sound:
+            _SPARE.append(connection)
+        else:
+            connection.close()
 
 
 class DuckEngine:

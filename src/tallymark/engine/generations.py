@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from tallymark.engine.base import literal
+from tallymark.engine.duckdb import spare
 from tallymark.engine.warehouse import CATALOG, Warehouse, write_atomically
 from tallymark.errors import UsageError, WarehouseError
 
@@ -195,14 +195,11 @@ def _meta(catalog: Path) -> dict[str, str]:
 
 
 def _rows(catalog: Path, sql: str) -> list[tuple[Any, ...]]:
-    connection = duckdb.connect(":memory:")
     try:
-        connection.execute(f"attach {literal(str(catalog))} as cat (read_only)")
-        return connection.execute(sql).fetchall()
+        with spare(catalog) as connection:
+            return connection.execute(sql).fetchall()
     except duckdb.Error as error:
         raise WarehouseError(
             f"the catalog cannot be read: {str(error).splitlines()[0]}", where=str(catalog),
             fix="go back to another one: `tallymark rollback --list`",
         ) from error  # fmt: skip
-    finally:
-        connection.close()

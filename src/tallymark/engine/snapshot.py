@@ -24,13 +24,12 @@ def snapshot(
     """
     tables = {row[0] for row in engine.rows("select table_name from information_schema.tables")}
     source, column, by = (
-        ("events", "event_time", "event_date")
-        if "events" in tables
-        else ("fct_sessions", "session_end", "session_date")
+        ("landed where rejected = 0 and", "event_time", "event_date")
+        if "landed" in tables
+        else ("fct_sessions where", "session_end", "session_date")
     )
     found = engine.rows(
-        f"select strftime(max({column}), '%Y%m%dT%H%M%S') from {source} "
-        f"where {by} = cast(? as date)",
+        f"select strftime(max({column}), '%Y%m%dT%H%M%S') from {source} {by} = cast(? as date)",
         [day],
     )
     stamp = found[0][0] or f"{day.replace('-', '')}T000000"

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ import duckdb
 
 from tallymark.engine.base import identifier, literal
 from tallymark.engine.digest import file_digest
-from tallymark.engine.duckdb import DuckEngine
+from tallymark.engine.duckdb import DuckEngine, spare
 from tallymark.engine.parts import Part, from_row, relation, to_row
 from tallymark.errors import WarehouseBusyError, WarehouseError
 
@@ -112,15 +113,26 @@ class Warehouse:
         with _attached(self.catalog) as connection:
             return connection.execute(sql).fetchall()
 
-    def open(self, *, memory_limit: str | None = None, threads: int | None = None) -> DuckEngine:
+    def open(
+        self,
+        *,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        without: AbstractSet[str] = frozenset(),
+    ) -> DuckEngine:
         """An engine in which every table of the warehouse is a view or a table.
+
+        Args:
+            memory_limit: As for an engine.
+            threads: As for an engine.
+            without: Views that are not asked for anything: making some takes long.
 
         Raises:
             WarehouseError: Nothing to read there, or written by another version.
         """
         engine = DuckEngine(memory_limit=memory_limit, threads=threads)
         if self.catalog.is_file():
-            self._open_catalog(engine)
+            self._open_catalog(engine, without)
         elif self.exports():
             self._open_exports(engine)
         else:
@@ -140,10 +152,10 @@ class Warehouse:
                     found[table] = path
         return found
 
-    def _open_catalog(self, engine: DuckEngine) -> None:
+    def _open_catalog(self, engine: DuckEngine, without: AbstractSet[str]) -> None:
         try:
             engine.execute(f"attach {literal(str(self.catalog))} as cat (read_only)")
-            self._copy_catalog(engine)
+            self._copy_catalog(engine, without)
             engine.execute("detach cat")
         except duckdb.Error as error:
             engine.close()
@@ -152,7 +164,7 @@ class Warehouse:
             engine.close()
             raise
 
-    def _copy_catalog(self, engine: DuckEngine) -> None:
+    def _copy_catalog(self, engine: DuckEngine, without: AbstractSet[str]) -> None:
         """Make the attached catalog's tables and views anew, where the folder is now."""
         kept = dict(engine.rows("select key, value from cat._meta"))
         if kept.get("format") != FORMAT:
@@ -176,7 +188,7 @@ class Warehouse:
             engine.execute(
                 f"create table {identifier(name)} as select * from cat.{identifier(name)}"
             )
-        for name, sql in views:
+        for name, sql in (view for view in views if view[0] not in without):
             here = sql.replace(HERE, self._spelled_root())
             engine.execute(f"create view {identifier(name)} as {here}")
 
@@ -251,17 +263,9 @@ class Warehouse:
         """
         aside = self.scratch / CATALOG
         aside.unlink(missing_ok=True)
-        connection = duckdb.connect(":memory:")
-        try:
-            connection.execute(
-                f"attach {literal(str(aside))} as cat (storage_version '{_STORAGE}')"
-            )
+        with spare(aside, write=f"(storage_version '{_STORAGE}')") as connection:
             connection.execute("use cat")
             self._write_catalog(DuckEngine(connection=connection), publication)
-            connection.execute("use memory")
-            connection.execute("detach cat")
-        finally:
-            connection.close()
         number = 1 + max((int(path.stem) for path in self._generations()), default=0)
         kept = self.root / "catalogs" / f"{number:06d}.duckdb"
         kept.parent.mkdir(exist_ok=True)
@@ -384,14 +388,11 @@ def _listed(engine: DuckEngine, root: Path) -> dict[str, list[Part]]:
 
 @contextmanager
 def _attached(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = duckdb.connect(":memory:")
     try:
-        connection.execute(f"attach {literal(str(catalog))} as cat (read_only)")
-        yield connection
+        with spare(catalog) as connection:
+            yield connection
     except duckdb.Error as error:
         raise _unreadable(catalog, error) from error
-    finally:
-        connection.close()
 
 
 def _unreadable(catalog: Path, error: duckdb.Error) -> WarehouseError:

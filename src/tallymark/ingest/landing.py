@@ -29,7 +29,8 @@ __all__ = ["Landed", "delivery_base", "land", "may_be_fast"]
 
 # A dictionary for hosts, agents and names; giving up early on texts that are all different.
 _OPTIONS = (
-    "format parquet, compression snappy, write_bloom_filter false, dictionary_size_limit 4000"
+    "format parquet, parquet_version v2, compression snappy, write_bloom_filter false, "
+    "dictionary_size_limit 4000"
 )
 _QUOTING = (
     "quote = '\"', escape = '\"', strict_mode = true, auto_detect = false, "

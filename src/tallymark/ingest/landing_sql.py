@@ -116,11 +116,11 @@ def _absolute(url: str) -> str:
 
 def _host(url: str) -> str:
     """The lower-case host of an absolute URL, without its user and port; null without a host."""
-    begin, host = "^[^/]*/[^/]*/", "([^/?#@:]*)"
-    plain = f"regexp_extract({url}, '{begin}{host}', 1)"
-    # A pattern for rows with a user takes four times as long; they are rare.
-    exact = f"regexp_extract({url}, '{begin}(?:[^/?#]*@)?{host}', 1)"
-    found = f"case when contains({url}, '@') then {exact} else {plain} end"
+    exact = f"regexp_extract({url}, '^[^/]*/[^/]*/(?:[^/?#]*@)?([^/?#@:]*)', 1)"
+    between = f"split_part({url}, '/', 3)"
+    # Most hosts have a slash behind them and nothing else: then no pattern is needed.
+    more = " or ".join(f"contains({between}, '{mark}')" for mark in "?#@:")
+    found = f"case when {more} then {exact} else {between} end"
     return f"case when {_absolute(url)} then nullif(lower({found}), '') end"
 
 
@@ -137,7 +137,7 @@ def _usual_host(usual: Sequence[str]) -> str:
 def _tag(name: str) -> str:
     """The first value of a campaign tag as it was delivered; null where absent or empty."""
     # Asking every row is cheaper than asking which rows to ask.
-    return f"nullif(string_split(string_split(query, '&{name}=')[2], '&')[1], '')"
+    return f"nullif(split_part(split_part(query, '&{name}=', 2), '&', 1), '')"
 
 
 def _decoded(raw: str) -> str:

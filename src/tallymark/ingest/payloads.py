@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -142,12 +142,14 @@ def _canonical(value: object) -> str:
     """A number by what it is worth: 10, 10.0 and 1e1 are written alike."""
     if not isinstance(value, Decimal):
         return str(value)
-    sign, digits, exponent = value.as_tuple()
-    written = "".join(map(str, digits)).lstrip("0")
+    text, _, power = str(value).partition("E")
+    whole, _, after = text.removeprefix("-").partition(".")
+    written = f"{whole}{after}".lstrip("0")
     bare = written.rstrip("0")
     if not bare:
         return "0"
-    return f"{'-' * sign}{bare}e{int(exponent) + len(written) - len(bare)}"
+    sign = "-" if text[0] == "-" else ""
+    return f"{sign}{bare}e{int(power or 0) - len(after) + len(written) - len(bare)}"
 
 
 def customer_of(text: str | None, names: Payload) -> str | None:
@@ -201,8 +203,13 @@ def _amounts(tree: dict[str, Any], names: Payload) -> tuple[tuple[str, Decimal],
     return tuple((name, number) for name, number in found if number is not None)
 
 
-def _named(tree: Mapping[str, Any]) -> set[str]:
-    return {key for key in tree if len(key) <= MAX_NAME and key.isprintable()}
+def _named(keys: Iterable[str]) -> set[str]:
+    return {key for key in keys if len(key) <= MAX_NAME and key.isprintable()}
+
+
+@functools.lru_cache(maxsize=64)  # payloads of a shop have a few shapes
+def _followed(keys: tuple[str, ...], expected: tuple[str, ...]) -> list[str]:
+    return sorted(_named(keys).union(expected))
 
 
 def _fields(
@@ -214,13 +221,13 @@ def _fields(
     """
     found: dict[str, tuple[int, int]] = {}
     expected = (names.transaction_id, names.revenue, names.email, names.items)
-    for key in sorted(_named(tree).union(expected)):
+    for key in _followed(tuple(tree), expected):
         value = tree.get(key)
         found[key] = (int(value is not None and value not in ("", [])), 1)
-    keys = {names.item_id, names.item_name, names.quantity, names.item_price}
-    for line in lines:
-        keys |= _named(line)
-    for key in sorted(keys):
+    shapes = {tuple(line) for line in lines}
+    keys = next(iter(shapes)) if len(shapes) == 1 else tuple(sorted(set().union(*shapes)))
+    expected = (names.item_id, names.item_name, names.quantity, names.item_price)
+    for key in _followed(keys, expected):
         filled = sum([line.get(key) not in (None, "", []) for line in lines])
         found[f"{names.items}[].{key}"] = (filled, len(lines))
     return found

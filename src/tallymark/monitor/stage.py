@@ -37,6 +37,8 @@ __all__ = ["MonitorStage"]
 NOTE = "quarantine_path.txt"
 EVERY_DAY = Calendar()
 Progress = Callable[[str], None]
+# Views of single events: no watch reads them, and making them takes longer than most queries.
+_NOT_WATCHED = frozenset({"landed_urls", "events", "session_pages"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +190,9 @@ class MonitorStage:
     def _watching(self) -> Iterator[tuple[DuckEngine, Watch, list[Choice]]]:
         shop, limits = self.config.shop, self.config.engine
         choices = choices_of(read_decisions(self.decisions))
-        engine = self.warehouse.open(memory_limit=limits.memory_limit, threads=limits.threads)
+        engine = self.warehouse.open(
+            memory_limit=limits.memory_limit, threads=limits.threads, without=_NOT_WATCHED
+        )
         try:
             try:
                 watch = Watch(
