@@ -71,7 +71,7 @@ class Worth:
         try:
             rows = self._engine.rows(
                 f"select payload from {self._purchases} where step = 'purchase' "
-                f"and ({condition}) limit {_MOST + 1}"
+                f"and ({self._landed.condition(condition)}) limit {_MOST + 1}"
             )
         except duckdb.BinderException:
             if self._landed.light:

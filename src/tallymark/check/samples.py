@@ -193,7 +193,8 @@ class Look:
         """The first rows that meet a condition on landed rows, masked.
 
         Two queries, unless it asks for purchases, which are few: the first finds line numbers and
-        reads no more columns than the condition names; the second reads those lines. A condition
+        reads no more columns than the condition names; the second reads those lines, from the
+        delivery itself where only what counting needs has landed. A condition
         that only a built table can answer gives no rows; what only a whole landed file can answer
         does not bind. :data:`BROKEN` gives the first lines that are no rows; their bytes stay in
         quarantine.
@@ -218,11 +219,14 @@ class Look:
                 f"order by line_number limit {SHOWN}"
             )
         source = self._landed.source
-        asked = f"select line_number from {source} where {condition} limit {SHOWN}"
+        test = self._landed.condition(condition)
+        asked = f"select line_number from {source} where {test} limit {SHOWN}"
         found = self._engine.rows(asked)
         lines = sorted({int(row[0]) for row in found})
         if not lines:
             return ()
+        if self._landed.reread is not None:
+            return self._landed.reread(lines, _COLUMNS)
         return self._engine.rows(
             f"select {listed} from {source} where line_number in ({', '.join(map(str, lines))}) "
             "order by line_number"

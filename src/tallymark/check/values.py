@@ -197,12 +197,16 @@ class _Measuring:
         of = f" and {key.of}" if key.of else ""
         listed = ", ".join(f"{column} as k{place}" for place, column in enumerate(key.columns))
         names = ", ".join(f"k{place}" for place in range(len(key.columns)))
+        keyed = f"{listed} from {self.source} where {' and '.join(there)}{of}"
+        if self.landed.light:
+            place = self.compiled.keys.index(key)
+            names = "k0"
+            keyed = f"key_{place} as k0 from {self.source} where key_{place} is not null"
         rows, extra, values = self.engine.rows(
             "select cast(coalesce(sum(n), 0) as bigint), "
             "cast(coalesce(sum(case when n > 1 then n - 1 end), 0) as bigint), "
             "count(case when n > 1 then 1 end) from (select count(*) as n from "
-            f"(select {listed} from {self.source} where {' and '.join(there)}{of}) "
-            f"group by {names})"
+            f"(select {keyed}) group by {names})"
         )[0]
         if above(key.rule, extra, rows):
             yield Hit(

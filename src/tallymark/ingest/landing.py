@@ -7,10 +7,12 @@ function of the bytes, the contract and the configuration; nothing of other deli
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -22,8 +24,11 @@ from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.extra import NOTHING, Asked
 from tallymark.ingest.header import Head
 from tallymark.ingest.landing_sql import landing_sql, usual_hosts
+from tallymark.ingest.lines import pick_lines
 from tallymark.ingest.scan import Text, scan
 from tallymark.ingest.unpack import Broken, unpack
+
+Reread = Callable[[Sequence[int], Sequence[str]], list[tuple[Any, ...]]]
 
 __all__ = ["Landed", "delivery_base", "land", "may_be_fast"]
 
@@ -52,6 +57,8 @@ class Landed:
         asked: What the rules asked of landing.
         light: Whether it holds what counting needs and no more: hashes instead of client ids and
             pages, payloads of purchases alone. A query for what is not there does not bind.
+        reread: If light, and where it can be done, gives columns of a whole landing for a few
+            rows: from their line numbers and the names of the columns.
     """
 
     path: Path
@@ -60,6 +67,15 @@ class Landed:
     careful: str | None = None
     asked: Asked = NOTHING
     light: bool = False
+    reread: Reread | None = None
+
+    def condition(self, test: str) -> str:
+        """How a test of whole rows is asked of what landed: its bit of the flags, if it has one."""
+        bare = test[1:-1] if test.startswith("(") and test.endswith(")") else test
+        for one in (test, bare):
+            if self.light and one in self.asked.flags:
+                return f"flags & {1 << self.asked.flags.index(one)} > 0"
+        return test
 
     @property
     def source(self) -> str:
@@ -76,6 +92,7 @@ class Landed:
             if self.light
             else "client_id, payload, page_url"
         )
+        told += ", flags" if self.light and self.asked.flags else ""
         return f"(select {told} from {self.source} where step = 'purchase')"
 
 
@@ -164,7 +181,7 @@ class _Reading:
         }
         source = "read_parquet($path)"
         try:
-            rows = self._write(source, self.delivery.path, "row_number() over ()", values)
+            rows = self.write(source, self.delivery.path, "row_number() over ()", values)
         except duckdb.Error as error:
             raise _unreadable(error) from error
         return Landed(path=self.target, rows=rows, asked=self.asked, light=self.light)
@@ -184,7 +201,7 @@ class _Reading:
         source, values = self._csv() if csv else self._json()
         header = 1 if csv else 0
         try:
-            rows = self._write(source, path, f"row_number() over () + {header}", values)
+            rows = self.write(source, path, f"row_number() over () + {header}", values)
             if rows + header != text.lines:
                 return f"{rows} rows were read from {text.lines - header} lines"
             # Reading everything again only where a line ends in a delimiter at all.
@@ -192,7 +209,38 @@ class _Reading:
                 return "a row has a cell too many"
         except duckdb.Error as error:
             return str(error).splitlines()[0][:_SHOWN]
-        return Landed(path=self.target, rows=rows, asked=self.asked, light=self.light)
+        # An unpacked copy is gone as soon as this ends.
+        stays = self.light and path == self.delivery.path
+        return Landed(
+            path=self.target, rows=rows, asked=self.asked, light=self.light,
+            reread=self._few if stays else None,
+        )  # fmt: skip
+
+    def _few(self, lines: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Columns of a whole landing of a few lines; each of them is a row, as has been proved."""
+        csv = self.delivery.format == "csv"
+        picked = sorted(lines)
+        newline = self.head.newline[-1].encode()
+        found = pick_lines(self.delivery.path, newline, [1, *picked] if csv else picked)
+        whole = copy.copy(self)
+        whole.light = False
+        whole.target = self.target.with_suffix(".few.parquet")
+        text = self.target.with_suffix(".few")
+        try:
+            text.write_bytes(b"".join(found))
+            source, values = self._csv() if csv else self._json()
+            place = "cast(row_number() over () as integer)"
+            rows = whole.write(source, text, f"[{', '.join(map(str, picked))}][{place}]", values)
+            if rows != len(picked):
+                msg = f"{rows} of {len(picked)} of its lines can still be read"
+                raise Broken("file_changing", msg)
+            return self.engine.rows(
+                f"select {', '.join(columns)} from read_parquet({path_list([whole.target])}) "
+                "order by line_number"
+            )
+        finally:
+            text.unlink(missing_ok=True)
+            whole.target.unlink(missing_ok=True)
 
     def careful(self, path: Path, clean: Path, doubt: str) -> Landed:
         """Sound rows apart from damaged lines."""
@@ -206,12 +254,12 @@ class _Reading:
             f"delim = ',', new_line = '\\n', {_QUOTING})"
         )
         try:
-            rows = self._write(source, clean, "c0", self._places(1))
+            rows = self.write(source, clean, "c0", self._places(1))
         except duckdb.Error as error:
             raise _unreadable(error) from error
         return Landed(path=self.target, rows=rows, bad_lines=bad, careful=doubt, asked=self.asked)
 
-    def _write(self, source: str, path: Path, line: str, values: Mapping[str, str]) -> int:
+    def write(self, source: str, path: Path, line: str, values: Mapping[str, str]) -> int:
         sql = landing_sql(
             self.delivery, values, self.contract, self.timezone, source=source, line=line,
             asked=replace(self.asked, light=self.light),
