@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallymark.ingest import lines
-from tallymark.ingest.lines import pick_lines
+from tallymark.ingest import scan as scanning
+from tallymark.ingest.header import Head
+from tallymark.ingest.lines import LineIndex, pick_lines
+from tallymark.ingest.scan import scan
 
 
 def split(data: bytes, newline: bytes) -> list[bytes]:
@@ -20,31 +22,37 @@ def split(data: bytes, newline: bytes) -> list[bytes]:
 
 
 @given(
-    data=st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b'"', b"\r"]), max_size=60),
+    data=st.lists(
+        st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b'"', b"\r", b","]), min_size=1, max_size=60
+    ),
     numbers=st.sets(st.integers(1, 40), max_size=6),
     chunk=st.integers(1, 9),
-    newline=st.sampled_from([b"\n", b"\r"]),
+    newline=st.sampled_from(["\n", "\r", "\r\n"]),
+    mark=st.sampled_from([b"", b"\xef\xbb\xbf"]),
 )
 def test_lines_are_those_of_a_split(
     tmp_path_factory: pytest.TempPathFactory,
     data: list[bytes],
     numbers: set[int],
     chunk: int,
-    newline: bytes,
+    newline: str,
+    mark: bytes,
 ) -> None:
-    """Whatever ends where in a chunk, and whether or not the last line ends."""
+    """Whatever ends where in a piece, and whether or not the last line ends."""
     path = tmp_path_factory.mktemp("lines") / "a"
-    path.write_bytes(b"".join(data))
-    expected = split(b"".join(data), newline)
+    text = mark + b"".join(data)
+    path.write_bytes(text)
+    expected = split(text, newline[-1].encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "_CHUNK", chunk)
-        found = pick_lines(path, newline, sorted(numbers))
-    there = [expected[number - 1] for number in sorted(numbers) if number <= len(expected)]
-    assert [one for one in found if one] == there
+        patch.setattr(scanning, "_CHUNK", chunk)
+        index = scan(path, Head(columns=["a", "b"], sample={}, newline=newline)).index
+    assert index is not None
+    found = pick_lines(path, index, sorted(numbers))
+    assert found == [expected[number - 1] for number in sorted(numbers) if number <= len(expected)]
 
 
 def test_no_line_is_wanted(tmp_path: Path) -> None:
     """Nothing is asked for, nothing is given."""
     path = tmp_path / "a"
     path.write_bytes(b"1\n2\n")
-    assert pick_lines(path, b"\n", []) == []
+    assert pick_lines(path, LineIndex(10, 0, 4, [0]), []) == []

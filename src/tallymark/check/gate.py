@@ -45,7 +45,7 @@ from tallymark.errors import InputError
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.extra import Asked
 from tallymark.ingest.header import Broken, Head, read_head
-from tallymark.ingest.landing import Landed, land, may_be_fast
+from tallymark.ingest.landing import Landed, RowsWanted, land, may_be_fast
 from tallymark.ingest.scan import Text, scan
 from tallymark.results import (
     Finding,
@@ -54,10 +54,6 @@ from tallymark.results import (
 )
 
 __all__ = ["Gate"]
-
-
-class _RowsWanted(Exception):  # noqa: N818 -- it has a delivery landed whole, it is no error
-    """More than counts is to be told of a delivery's rows."""
 
 
 LANDING_VERSION = "4"  # raised whenever the same bytes would land differently
@@ -306,7 +302,7 @@ class Gate:
 
         try:
             if lightly is not None:
-                with contextlib.suppress(duckdb.BinderException, _RowsWanted):
+                with contextlib.suppress(duckdb.BinderException, RowsWanted):
                     counted = landed(lightly)
                     return self._measured(engine, delivery, base, head, columns, counted, witness)
             whole = landed(asked)
@@ -329,7 +325,7 @@ class Gate:
         landed, pardons = decided.pardoned(engine, landed)
         facts = measure(engine, delivery, columns, landed, self.contract)
         if landed.light and facts.accepted < facts.rows:
-            raise _RowsWanted
+            raise RowsWanted
         facts = with_values(
             engine, facts, landed, self.compiled, self.rules, self.contract, self.config.shop
         )

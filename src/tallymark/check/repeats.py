@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tallymark.contract import EventNames
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.ingest.landing import Landed
+from tallymark.ingest.landing import Landed, Reread, RowsWanted
 from tallymark.ingest.landing_sql import REJECTED, Fault
 
 __all__ = ["DOUBLE_MS", "Close", "all_differ", "close_events", "repeated_rows"]
@@ -26,6 +26,7 @@ DOUBLE_MS = 2000
 _STEPS = (*EventNames.model_fields, "other")
 _MOST = 4_000_000  # rows whose hashes are held at once
 _SPARE = 4  # bits more than the rows need: of a table of 16 places a row, few are shared
+_REREAD = 5000  # lines that are read again at most
 _FEW = 1000  # milliseconds with more than one event, to be spelled out in a query
 _SOUND = f"faults & {REJECTED.value} = 0"
 _REST = "client_id, page_url, referrer, payload"
@@ -134,6 +135,8 @@ def repeated_rows(engine: DuckEngine, landed: Landed, close: Close) -> tuple[int
     """
     if not close.twins:
         return 0, None
+    if landed.reread is not None:
+        return _reread(engine, landed, landed.reread, close)
     # A short list of numbers lets the reader leave out all other rows before it unpacks them.
     few = ", ".join(map(str, close.twins)) if len(close.twins) <= _FEW else ""
     there = few or "select unnest(cast(? as bigint[]))"
@@ -146,3 +149,24 @@ def repeated_rows(engine: DuckEngine, landed: Landed, close: Close) -> tuple[int
         given,
     )
     return int(found[0][0]), found[0][1]
+
+
+def _reread(
+    engine: DuckEngine, landed: Landed, reread: Reread, close: Close
+) -> tuple[int, int | None]:
+    """The same from the lines of the twins alone.
+
+    Raises:
+        RowsWanted: There are too many of them.
+    """
+    found = engine.rows(
+        f"select line_number from {landed.source} where {_SOUND} "
+        f"and event_ms in (select unnest(cast(? as bigint[]))) limit {_REREAD + 1}",
+        [list(close.twins)],
+    )
+    if len(found) > _REREAD:
+        raise RowsWanted
+    columns = ("event_ms", "event_name", "user_agent", *_REST.split(", "))
+    rows = Counter(reread([row[0] for row in found], columns)) if found else Counter()
+    more = {row: count - 1 for row, count in rows.items() if count > 1}
+    return sum(more.values()), min((row[0] for row in more), default=None)

@@ -8,6 +8,7 @@ function of the bytes, the contract and the configuration; nothing of other deli
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +25,18 @@ from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.extra import NOTHING, Asked
 from tallymark.ingest.header import Head
 from tallymark.ingest.landing_sql import landing_sql, usual_hosts
-from tallymark.ingest.lines import pick_lines
+from tallymark.ingest.lines import LineIndex, pick_lines
 from tallymark.ingest.scan import Text, scan
 from tallymark.ingest.unpack import Broken, unpack
 
+
+class RowsWanted(Exception):  # noqa: N818 -- it has a delivery landed whole, it is no error
+    """More than counts is to be told of a delivery's rows."""
+
+
 Reread = Callable[[Sequence[int], Sequence[str]], list[tuple[Any, ...]]]
 
-__all__ = ["Landed", "delivery_base", "land", "may_be_fast"]
+__all__ = ["Landed", "RowsWanted", "delivery_base", "land", "may_be_fast"]
 
 # A dictionary for hosts, agents and names; giving up early on texts that are all different.
 _OPTIONS = (
@@ -209,19 +215,22 @@ class _Reading:
                 return "a row has a cell too many"
         except duckdb.Error as error:
             return str(error).splitlines()[0][:_SHOWN]
-        # An unpacked copy is gone as soon as this ends.
-        stays = self.light and path == self.delivery.path
-        return Landed(
-            path=self.target, rows=rows, asked=self.asked, light=self.light,
-            reread=self._few if stays else None,
-        )  # fmt: skip
+        few = None
+        if self.light and text.index is not None and self._stays(path):
+            few = functools.partial(self._few, text.index)
+        return Landed(path=self.target, rows=rows, asked=self.asked, light=self.light, reread=few)
 
-    def _few(self, lines: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    def _stays(self, path: Path) -> bool:
+        """Whether single lines of it can be read again: an unpacked copy is gone soon."""
+        return path == self.delivery.path and self.delivery.format != "parquet"
+
+    def _few(
+        self, index: LineIndex, lines: Sequence[int], columns: Sequence[str]
+    ) -> list[tuple[Any, ...]]:
         """Columns of a whole landing of a few lines; each of them is a row, as has been proved."""
         csv = self.delivery.format == "csv"
         picked = sorted(lines)
-        newline = self.head.newline[-1].encode()
-        found = pick_lines(self.delivery.path, newline, [1, *picked] if csv else picked)
+        found = pick_lines(self.delivery.path, index, [1, *picked] if csv else picked)
         whole = copy.copy(self)
         whole.light = False
         whole.target = self.target.with_suffix(".few.parquet")
@@ -262,7 +271,7 @@ class _Reading:
     def write(self, source: str, path: Path, line: str, values: Mapping[str, str]) -> int:
         sql = landing_sql(
             self.delivery, values, self.contract, self.timezone, source=source, line=line,
-            asked=replace(self.asked, light=self.light),
+            asked=replace(self.asked, light=self.light), rereads=self._stays(path),
             hosts=usual_hosts(self.head.sample.get(self.mapping.get("page_url") or "", ())),
         )  # fmt: skip
         given: dict[str, object] = {

@@ -361,6 +361,7 @@ def landing_sql(
     line: str,
     hosts: Sequence[str] = (),
     asked: Asked = NOTHING,
+    rereads: bool = False,
 ) -> str:
     """The query that reads a delivery and lands its rows.
 
@@ -374,6 +375,7 @@ def landing_sql(
         line: The SQL expression of a row's line number.
         hosts: Usual hosts of its pages (:func:`usual_hosts`); a guess that only makes it faster.
         asked: Further columns to land and tests for rows to keep out.
+        rereads: Whether single lines can be read again where their texts are asked for.
     """
     texts = ("client_id", "page_url", "referrer", "event_name", "user_agent")
     local = (
@@ -394,6 +396,7 @@ def landing_sql(
         faults=_faults(delivery, asked),
         wanted="".join(f", {_delivered(values, name)} as {name}" for name in asked.extras),
         extras="".join(f", {name}" for name in asked.extras),
+        rest="" if rereads else _REST_KEY,
         counted=_counted(asked),
         date="cast($date as date)" if delivery.date else "cast(null as date)",
         steps=_steps(contract.events),
@@ -445,11 +448,12 @@ select
     cast({faults} as integer) as faults{extras}
 from dated
 """
+_REST_KEY = ", cast(hash(page_url, referrer, payload) >> 1 as bigint) as rest_key"
 _COUNTED = """
 select
     line_number, event_ms, event_date, event_hour, event_name, step,
     page_host, user_agent, referrer is not null as has_referrer, payload is not null as has_payload,
-    {client} as client_key, cast(hash(page_url, referrer, payload) >> 1 as bigint) as rest_key,
+    {client} as client_key{rest},
     case when step = 'purchase' then client_id end as buyer,
     case when step = 'purchase' then payload end as purchase,
     case when step = 'purchase' then page_url end as purchase_page,

@@ -2,51 +2,72 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-__all__ = ["pick_lines"]
-
-_CHUNK = 1 << 20
+__all__ = ["LineIndex", "pick_lines"]
 
 
-def pick_lines(path: Path, newline: bytes, numbers: Sequence[int]) -> list[bytes]:
+@dataclass(frozen=True, slots=True)
+class LineIndex:
+    """How many lines have ended before each piece of a file.
+
+    Attributes:
+        newline: The byte that ends a line.
+        origin: Where the first piece begins.
+        size: Bytes of a piece.
+        ended: Lines that have ended before each piece.
+    """
+
+    newline: int
+    origin: int
+    size: int
+    ended: Sequence[int]
+
+
+def pick_lines(path: Path, index: LineIndex, numbers: Sequence[int]) -> list[bytes]:
     """Some lines of a file, each with the byte that ends it; the last one may have none.
 
     Args:
         path: The file.
-        newline: The one byte that ends a line.
+        index: What is known of it; of a file that changed since, other lines may come.
         numbers: Their numbers, counted from 1, rising. What is beyond the end is left out.
     """
     with path.open("rb") as stream:
-        starts = list(_starts(stream, newline, numbers))
-        return [_line(stream, newline, start) for start in starts]
+        starts = list(_starts(stream, index, numbers))
+        return [line for start in starts if (line := _line(stream, index, start))]
 
 
-def _starts(stream: BinaryIO, newline: bytes, numbers: Sequence[int]) -> Iterator[int]:
-    """Where each line begins."""
-    wanted = list(numbers)
-    ended = offset = 0  # lines that have ended before the chunk, and where it begins
-    if wanted and wanted[0] == 1:
-        yield wanted.pop(0) - 1
-    while wanted and (chunk := stream.read(_CHUNK)):
-        here = chunk.count(newline)
-        if wanted[0] - 1 <= ended + here:
-            ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == newline[0])
-            while wanted and wanted[0] - 1 <= ended + here:
-                start = offset + int(ends[wanted.pop(0) - 2 - ended]) + 1
-                yield start
-        ended += here
-        offset += len(chunk)
+def _starts(stream: BinaryIO, index: LineIndex, numbers: Sequence[int]) -> Iterator[int]:
+    """Where each line begins: behind the end of the one before it."""
+    at, ends = -1, np.empty(0, np.intp)
+    for number in numbers:
+        if number == 1:
+            yield 0
+            continue
+        piece = bisect_left(index.ended, number - 1) - 1
+        if piece < 0:
+            continue
+        begin = index.origin + piece * index.size
+        if piece != at:
+            stream.seek(begin)
+            text = np.frombuffer(stream.read(index.size), np.uint8)
+            at, ends = piece, np.flatnonzero(text == index.newline)
+        place = number - 2 - index.ended[piece]
+        if place < len(ends):
+            yield begin + int(ends[place]) + 1
 
 
-def _line(stream: BinaryIO, newline: bytes, start: int) -> bytes:
+def _line(stream: BinaryIO, index: LineIndex, start: int) -> bytes:
+    newline = bytes([index.newline])
     stream.seek(start)
     line = b""
-    while chunk := stream.read(_CHUNK):
+    while chunk := stream.read(index.size):
         before, end, _ = chunk.partition(newline)
         line += before + end
         if end:

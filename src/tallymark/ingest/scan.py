@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from tallymark.ingest.deliveries import Format
 from tallymark.ingest.header import Head
+from tallymark.ingest.lines import LineIndex
 
 __all__ = ["Text", "scan"]
 
@@ -41,6 +42,7 @@ class Text:
         loose_quotes: Whether the number of quotes is odd, as it never is where each is closed: one
             that is lost or added shows. (Two by themselves inside values that are not quoted are
             read as part of them; two at their beginnings join rows, and the rows are counted.)
+        index: Where its lines are.
     """
 
     lines: int
@@ -49,6 +51,7 @@ class Text:
     mark: bool
     returns: bool
     loose_quotes: bool
+    index: LineIndex | None = field(default=None, compare=False, repr=False)
 
     def doubt(self, head: Head, kind: Format) -> str | None:
         """What in the bytes a lenient parser would read over; None if there is nothing."""
@@ -79,14 +82,17 @@ def scan(path: Path, head: Head, beside: Callable[[bytes], object] | None = None
     lines = ends = quotes = 0
     nul = mark = returns = False
     tail = b""
+    ended: list[int] = []
     with path.open("rb") as stream:
         start = stream.read(len(_BOM))
-        stream.seek(len(_BOM) if start == _BOM else 0)
+        origin = len(_BOM) if start == _BOM else 0
+        stream.seek(origin)
         if start == _BOM and beside is not None:
             beside(start)
         while chunk := stream.read(_CHUNK):
             if beside is not None:
                 beside(chunk)
+            ended.append(lines)
             joined = tail + chunk
             # A search for one byte is ten times as fast as one for several.
             nul = nul or b"\0" in chunk
@@ -107,7 +113,8 @@ def scan(path: Path, head: Head, beside: Callable[[bytes], object] | None = None
     ends -= len(first) - len(first.rstrip(bytes([delimiter])))
     return Text(lines=lines, open_ends=ends, nul=nul, mark=mark,
                 returns=head.newline != "\r" and returns,
-                loose_quotes=quotes % 2 == 1)  # fmt: skip
+                loose_quotes=quotes % 2 == 1,
+                index=LineIndex(newline, origin, _CHUNK, ended))  # fmt: skip
 
 
 def _trailing(text: npt.NDArray[np.uint8], at: npt.NDArray[np.intp], delimiter: int) -> int:
