@@ -142,7 +142,7 @@ class Engine(Strict):
     memory_limit: str | None = Field(
         None,
         pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$",
-        description="Such as 500MB; beyond it data spills to disk. DuckDB's default else.",
+        description="Such as 500MB; the rest spills to disk. Else half a gigabyte a thread.",
     )
     threads: int | None = Field(None, ge=1, le=256, description="One a core if not given.")
     max_unpacked: str = Field(

@@ -393,6 +393,30 @@ def test_settings_hold_for_cursors_too(monkeypatch: pytest.MonkeyPatch) -> None:
     engine.close()
 
 
+@pytest.mark.parametrize(("threads", "most"), [(1, 1_000_000_000), (4, 2_000_000_000)])
+def test_an_engine_is_modest(threads: int, most: int) -> None:
+    """Half a gigabyte a thread, at least one; what is asked for is taken."""
+    asked = "select parse_formatted_bytes(current_setting('memory_limit'))"
+    engine = DuckEngine(threads=threads)
+    found = engine.rows(asked)[0][0]
+    assert 0.9 * min(most, _machine()) <= found <= most
+    engine.close()
+    engine = DuckEngine(threads=threads, memory_limit="300MB")
+    assert engine.rows(asked)[0][0] <= 300_000_000
+    engine.close()
+
+
+def _machine() -> int:
+    """What DuckDB would take by itself."""
+    connection = duckdb.connect(":memory:")
+    found = connection.execute(
+        "select parse_formatted_bytes(current_setting('memory_limit'))"
+    ).fetchone()
+    connection.close()
+    assert found is not None
+    return int(found[0])
+
+
 def test_too_little_memory_is_said(tmp_path: Path) -> None:
     """The limit is named with the key that raises it; the words in other errors mean nothing."""
     engine = DuckEngine(memory_limit="20MB", threads=1)

@@ -90,16 +90,21 @@ def ack(
 
 @incidents.command()
 @click.argument("incident")
+@option("--new-normal", is_flag=True, help="The change is here to stay: learn its days as normal.")
 @_reason
 @warehouse_at
 @common
 def resolve(
-    *, incident: str, reason: str, warehouse: Path | None, home: Path | None,
+    *, incident: str, reason: str, new_normal: bool, warehouse: Path | None, home: Path | None,
     config: Path | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """It is over. If it is found on a later day, that is a new incident."""
+    """It is over. If it is found on a later day, that is a new incident.
+
+    With --new-normal its days count as normal from the next day on, and the days before it are
+    forgotten for the metrics it concerns: they are learned anew.
+    """
     with open_project(home, config, quiet=quiet, warehouse=warehouse).watch() as stage:
-        result = stage.book().resolve(incident, reason=reason)
+        result = stage.book().resolve(incident, reason=reason, new_normal=new_normal)
     say(result, _decided, as_json=as_json, quiet=quiet)
 
 

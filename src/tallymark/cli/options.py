@@ -176,7 +176,7 @@ def warehouse_at(command: Command) -> Command:
 def engine_limits(command: Command) -> Command:
     """What the embedded engine may use."""
     command = option(
-        "--memory-limit", type=_Memory(), help="Such as 500MB; DuckDB's default else."
+        "--memory-limit", type=_Memory(), help="Such as 500MB; else half a gigabyte a thread."
     )(command)
     return option("--threads", type=click.IntRange(1, 256), help="Threads; one a core else.")(
         command

@@ -17,6 +17,7 @@ __all__ = ["DuckEngine", "spare"]
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
+_LEAST, _A_THREAD = 1_000_000_000, 500_000_000  # bytes of memory
 _OF_A_SESSION = frozenset({"enable_progress_bar"})
 
 
@@ -62,7 +63,8 @@ class DuckEngine:
     """An in-memory DuckDB connection with Tallymark's settings.
 
     Args:
-        memory_limit: Such as ``500MB``; ``None`` leaves DuckDB's default.
+        memory_limit: Such as ``500MB``; ``None`` means half a gigabyte a thread, at least one,
+            and never more than DuckDB's own default.
         threads: How many threads; ``None`` means one a core.
         spill: Folder for data that does not fit in memory.
     """
@@ -95,6 +97,18 @@ class DuckEngine:
             # Globally where that can be: a cursor would not inherit what a session has set.
             scope = "" if name in _OF_A_SESSION else "global "
             self.connection.execute(f"set {scope}{name} = {literal(value)}")
+        if not memory_limit:
+            self._be_modest()
+
+    def _be_modest(self) -> None:
+        """Take what the work needs to be fast, and not most of the machine, as DuckDB would."""
+        threads, default = self.rows(
+            "select current_setting('threads'), "
+            "parse_formatted_bytes(current_setting('memory_limit'))"
+        )[0]
+        limit = max(_LEAST, int(threads) * _A_THREAD)
+        if limit < int(default):
+            self.execute(f"set global memory_limit = '{limit}B'")
 
     def cursor(self) -> DuckEngine:
         """A second connection to the same data, for another thread."""

@@ -42,7 +42,7 @@ class Table:
     Args:
         warehouse: Where it is.
         name: Its name, such as ``fct_sessions``.
-        memory_limit: What reading may use; DuckDB's default if None.
+        memory_limit: What reading may use; half a gigabyte a thread, at least one, if None.
         threads: The same.
 
     Raises:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ import duckdb
 from tallymark.engine.base import identifier, literal
 from tallymark.engine.digest import file_digest
 from tallymark.engine.duckdb import DuckEngine, spare
+from tallymark.engine.outcome import recorded
 from tallymark.engine.parts import Part, from_row, relation, to_row
 from tallymark.errors import WarehouseBusyError, WarehouseError
 
@@ -130,7 +132,8 @@ class Warehouse:
         Raises:
             WarehouseError: Nothing to read there, or written by another version.
         """
-        engine = DuckEngine(memory_limit=memory_limit, threads=threads)
+        spill = Path(tempfile.gettempdir()) / f"tallymark-{os.getpid()}"
+        engine = DuckEngine(memory_limit=memory_limit, threads=threads, spill=spill)
         if self.catalog.is_file():
             self._open_catalog(engine, without)
         elif self.exports():
@@ -236,7 +239,8 @@ class Warehouse:
             write_atomically(holder, f"`tallymark {command}`, process {os.getpid()}, since {since}")
             shutil.rmtree(self.scratch, ignore_errors=True)
             self.scratch.mkdir(parents=True)
-            yield
+            with recorded(self.root, command, write_atomically):
+                yield
         finally:
             shutil.rmtree(self.scratch, ignore_errors=True)
             holder.unlink(missing_ok=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from tallymark.decisions import append
 from tallymark.decisions import read as read_decisions
@@ -18,6 +19,7 @@ from tallymark.results import Incident
 
 __all__ = ["Book", "Decided", "Listed"]
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _KNOWN = 8  # incidents that an error names
 
 
@@ -65,7 +67,16 @@ class Book:
         Raises:
             UsageError: There is none.
         """
-        return _find(self.read(), name)
+        return self._located(_find(self.read(), name))
+
+    def _located(self, found: Incident) -> Incident:
+        """With what the rows of its last day said of it, if that day's report was kept."""
+        try:
+            kept = self._warehouse.judgement(found.date or "") or {}
+        except ValueError:  # a report that somebody wrote into says nothing of it
+            return found
+        told = [one for one in kept.get("incidents", []) if one.get("key") == found.key]
+        return dataclasses.replace(found, evidence=told[0]["evidence"]) if told else found
 
     def acknowledge(self, name: str, *, reason: str = "") -> Decided:
         """Somebody is at it: no more alerts unless it gets worse; it still counts.
@@ -78,12 +89,31 @@ class Book:
             raise UsageError(f"{found.key} is over ({found.decision})", fix="nothing is to be done")
         return self._decide(ACK, found, listed.day, reason)
 
-    def resolve(self, name: str, *, reason: str = "") -> Decided:
-        """It is over by decision; if it is found on a later day, it is a new incident."""
+    def resolve(self, name: str, *, reason: str = "", new_normal: bool = False) -> Decided:
+        """It is over by decision; if it is found on a later day, it is a new incident.
+
+        Args:
+            name: A key, or an id.
+            reason: Why.
+            new_normal: Its days are normal from now on, and those before it are forgotten, for
+                the metrics that it concerns.
+
+        Raises:
+            UsageError: It is over, or it is no change of a metric.
+        """
         listed = self.read()
         found = _find(listed, name)
         _refuse_over(found)
-        return self._decide(RESOLVE, found, listed.day, reason)
+        if not new_normal:
+            return self._decide(RESOLVE, found, listed.day, reason)
+        if found.metric is None or "interval" not in found.evidence:
+            raise UsageError(
+                f"{found.key} is a fact, and no level that a metric could have from now on",
+                fix="mend it, or mute it for a while with `tallymark incidents mute`",
+            )
+        rules = sorted({one.partition(":")[0] for one in found.findings} | {found.rule or found.id})
+        facts = {"new_normal_since": found.since[:10], "rules": " ".join(rules)}
+        return self._decide(RESOLVE, found, listed.day, reason, facts)
 
     def mute(self, name: str, *, until: dt.date, reason: str = "") -> Decided:
         """It disturbs nobody and does not count, up to and including a day.
@@ -99,13 +129,13 @@ class Book:
                 f"{until.isoformat()} lies before the latest judged day, {listed.day}",
                 fix="mute until that day or a later one",
             )
-        return self._decide(MUTE, found, listed.day, reason, until=until.isoformat())
+        return self._decide(MUTE, found, listed.day, reason, {"until": until.isoformat()})
 
     def _decide(
-        self, kind: str, found: Incident, day: str, reason: str, until: str | None = None
-    ) -> Decided:
-        facts = {"incident": found.key or found.id, "day": day}
-        facts |= {"until": until} if until else {}
+        self, kind: str, found: Incident, day: str, reason: str,
+        more: Mapping[str, str] = _NOTHING,
+    ) -> Decided:  # fmt: skip
+        facts = {"incident": found.key or found.id, "day": day, **more}
         facts |= {"severity": str(found.severity), "message": found.message}
         facts |= {"reason": reason} if reason else {}
         path = append(self._decisions, kind, facts)

@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 
 from tallymark.config import MonitorRule
 from tallymark.contract import Calendar
+from tallymark.engine.outcome import LastRun
 from tallymark.monitor.due import Due
 from tallymark.monitor.onset import ERROR_HOURS, Gap, missing_hours
 from tallymark.monitor.tables import HOURS, Tables
 from tallymark.monitor.words import day_name, instant, number, parse, percent
 from tallymark.results import Finding, Layer, Severity
 
-__all__ = ["carried_over", "delivery_findings", "hours_finding", "reconciled", "threshold_finding"]
+__all__ = [
+    "carried_over", "delivery_findings", "hours_finding", "reconciled", "run_findings",
+    "threshold_finding",
+]  # fmt: skip
 
 Days = NDArray[np.int64]
 Moment = Callable[[int, int], str]  # day number and hour to ISO 8601 UTC
@@ -232,6 +236,38 @@ def threshold_finding(
         fix=rule.fix,
         owner=rule.owner,
     )
+
+
+def run_findings(rules: Sequence[MonitorRule], last: LastRun | None, since: str) -> list[Finding]:
+    """The last run failed, or was killed: what is judged is what an earlier one made.
+
+    Args:
+        rules: The watch's rules.
+        last: The last run, if it came to no good end.
+        since: The beginning of the judged day: when the run was is not kept.
+    """
+    rule = next((one for one in rules if one.id == "last_run" and one.enabled), None)
+    if rule is None or last is None:
+        return []
+    how = "never came to its end" if last.killed else f"failed: {last.error.rstrip('. ')}"
+    return [
+        Finding(
+            id=rule.id,
+            layer=Layer.HEALTH,
+            severity=rule.severity,
+            rule=rule.id,
+            message=f"The last `tallymark {last.command}` {how}. What is judged here is what an "
+            "earlier run made",
+            since=since,
+            evidence={
+                "command": last.command,
+                "outcome": "killed" if last.killed else "failed",
+                "error": last.error or None,
+            },
+            fix=rule.fix,
+            owner=rule.owner,
+        )
+    ]
 
 
 def reconciled(rules: Sequence[MonitorRule], tables: Tables, day: int) -> list[Finding]:

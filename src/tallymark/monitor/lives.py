@@ -8,14 +8,15 @@ comes back as it was.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Mapping, Sequence
 
 from tallymark.decisions import Decision
 from tallymark.errors import ConfigError
 from tallymark.results import Incident, Layer
 
-__all__ = ["ACK", "EVERY", "KINDS", "MUTE", "RESOLVE", "Choice", "Ledger", "choices_of", "counts",
-           "overlaid"]  # fmt: skip
+__all__ = ["ACK", "EVERY", "KINDS", "MUTE", "RESOLVE", "Choice", "Ledger", "NewNormal",
+           "choices_of", "counts", "new_normals", "overlaid"]  # fmt: skip
 
 ACK, RESOLVE, MUTE = "incident_ack", "incident_resolve", "incident_mute"
 KINDS = (ACK, RESOLVE, MUTE)
@@ -38,6 +39,8 @@ class Choice:
         until: The last day of a mute, ISO 8601.
         reason: Why.
         number: The place of the decision among all.
+        since: Of what is the new normal: the first day of it, ISO 8601; else empty.
+        rules: Of what is the new normal: the rules that are to learn it.
     """
 
     kind: str
@@ -46,6 +49,37 @@ class Choice:
     until: str = ""
     reason: str = ""
     number: int = 0
+    since: str = ""
+    rules: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NewNormal:
+    """What somebody decided is normal now.
+
+    Attributes:
+        since: The first day of it.
+        rules: The rules for which the days before do not count any more.
+    """
+
+    since: dt.date
+    rules: frozenset[str]
+
+
+def new_normals(choices: Sequence[Choice], day: dt.date) -> tuple[NewNormal, ...]:
+    """What was decided to be the new normal before a day, in the order of the decisions.
+
+    Taking the incident up again takes it back.
+    """
+    last: dict[str, Choice] = {}
+    for one in choices:
+        if one.kind in {ACK, RESOLVE} and one.day < day.isoformat():
+            last[one.key] = one
+    return tuple(
+        NewNormal(dt.date.fromisoformat(one.since), frozenset(one.rules))
+        for one in sorted(last.values(), key=lambda one: one.number)
+        if one.kind == RESOLVE and one.since
+    )
 
 
 def choices_of(decisions: Sequence[Decision]) -> list[Choice]:
@@ -70,9 +104,20 @@ def choices_of(decisions: Sequence[Decision]) -> list[Choice]:
             Choice(
                 kind=one.kind, key=facts["incident"], day=facts["day"],
                 until=facts.get("until", ""), reason=facts.get("reason", ""), number=one.number,
+                since=_day(one, facts.get("new_normal_since", "")),
+                rules=tuple(facts.get("rules", "").split()),
             )
         )  # fmt: skip
     return found
+
+
+def _day(decision: Decision, text: str) -> str:
+    try:
+        return dt.date.fromisoformat(text).isoformat() if text else ""
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} is no day", where=str(decision.path), fix="write it as 2026-01-31"
+        ) from None
 
 
 @dataclasses.dataclass(slots=True)
@@ -138,6 +183,7 @@ def overlaid(incidents: Sequence[Incident], choices: Sequence[Choice], day: str)
 
 
 def _said(what: str, choice: Choice) -> str:
+    what += f", as the new normal since {choice.since}" if choice.since else ""
     return f"{what}: {choice.reason}" if choice.reason else what
 
 

@@ -83,8 +83,8 @@ def metrics_of(
     single = [one for one in judged if isinstance(one, Learning) or one.window == 1]
     answers = {one.rule.metric: one for one in single if one.rule.segment == "all"}
     tested = [one for one in single if isinstance(one, Judged)]
-    parts = dict(zip((one.key for one in tested), weights_of(tested), strict=True))
     alpha, family = allotted(false_alarms_per_year), len(tested)
+    parts = dict(zip((one.key for one in tested), weights_of(tested, alpha), strict=True))
     found: dict[str, Any] = {}
     for metric in HEADLINE_METRICS:
         value = tables.value(metric, day)

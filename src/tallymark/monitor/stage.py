@@ -14,11 +14,13 @@ from tallymark.contract import Calendar
 from tallymark.decisions import read as read_decisions
 from tallymark.engine.amend import amend
 from tallymark.engine.duckdb import DuckEngine
+from tallymark.engine.outcome import last_run
 from tallymark.engine.snapshot import snapshot
 from tallymark.engine.warehouse import Warehouse, write_atomically
 from tallymark.errors import ConfigError, WarehouseError
 from tallymark.monitor.backtest import SIZES, Backtest, backtest
 from tallymark.monitor.book import Book
+from tallymark.monitor.cells import LandedRows
 from tallymark.monitor.due import Due
 from tallymark.monitor.junit import junit
 from tallymark.monitor.kept import TABLE, kept_incidents, ledger_table
@@ -82,7 +84,8 @@ class MonitorStage:
         with self._watching() as (engine, watch, _choices):
             days = watch.days()
             day = date or _latest(days, expected, self.warehouse)
-            result = watch.judge(day, expected_run_date=expected)
+            last = last_run(self.warehouse.root) if date is None else None
+            result = watch.judge(day, expected_run_date=expected, last_run=last)
             if write:
                 self._write(result, self.reports)
             told = Told()
@@ -127,7 +130,7 @@ class MonitorStage:
     def replay(self, first: dt.date | None, last: dt.date | None, truth: Path | None) -> Replay:
         """Judge the days of a span, each by what was known then; nothing is written or told."""
         spans = None if truth is None else spans_of(truth)
-        with self._watching() as (_, watch, _choices):
+        with self._watching(located=False) as (_, watch, _choices):
             results = []
             for day in watch.days():
                 if (first is None or day >= first) and (last is None or day <= last):
@@ -187,7 +190,9 @@ class MonitorStage:
     # ------------------------------------------------------------ inside
 
     @contextlib.contextmanager
-    def _watching(self) -> Iterator[tuple[DuckEngine, Watch, list[Choice]]]:
+    def _watching(
+        self, *, located: bool = True
+    ) -> Iterator[tuple[DuckEngine, Watch, list[Choice]]]:
         shop, limits = self.config.shop, self.config.engine
         choices = choices_of(read_decisions(self.decisions))
         engine = self.warehouse.open(
@@ -198,6 +203,7 @@ class MonitorStage:
                 watch = Watch(
                     engine, self.rules, timezone=shop.timezone, currency=shop.currency,
                     choices=choices, due=self._due(),
+                    rows=LandedRows(engine) if located else None,
                 )  # fmt: skip
             except ConfigError as error:
                 error.where = error.where or str(self.rules_file)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tallymark.config import MonitorRule, MonitorRules, load
+from tallymark.config import MonitorRule, MonitorRules
 from tallymark.contract import Calendar
 from tallymark.engine.base import Engine
-from tallymark.errors import ConfigError, UsageError
+from tallymark.engine.outcome import LastRun
+from tallymark.errors import UsageError
+from tallymark.monitor.apart import Evidence, rewritten, told_apart
 from tallymark.monitor.budget import told
 from tallymark.monitor.causes import Causes
+from tallymark.monitor.cells import LandedRows
 from tallymark.monitor.detect import Detector, Judged, Learning
 from tallymark.monitor.due import Due
 from tallymark.monitor.exports import LOST
@@ -26,20 +28,21 @@ from tallymark.monitor.health import (
     delivery_findings,
     hours_finding,
     reconciled,
+    run_findings,
     threshold_finding,
 )
 from tallymark.monitor.incidents import decided, headline, incidents_of
-from tallymark.monitor.lives import EVERY, Choice, Ledger, counts
+from tallymark.monitor.lives import EVERY, Choice, Ledger, NewNormal, counts, new_normals
 from tallymark.monitor.numbers import evidence_of, metrics_of, plain
 from tallymark.monitor.onset import onset
 from tallymark.monitor.plain import PlainDetector, honest
+from tallymark.monitor.refusals import FACTS, refuse_incomplete, refuse_unknown, span_of
 from tallymark.monitor.tables import Tables, read
 from tallymark.monitor.words import instant, said
 from tallymark.results import Finding, Incident, Layer, MonitorResult, Severity, status_of
 
 __all__ = ["Watch"]
 
-_FACTS = frozenset({"delivery_late", "delivery_missing", "days_missing", "reconciliation"})
 _STATISTICAL = frozenset({"count", "rate", "money"})
 _BEYOND_DOUBT = 1e-5  # p-value under which a collapse may be an error, not only a warning
 _LAYERS = {layer: rank for rank, layer in enumerate(Layer)}
@@ -67,6 +70,8 @@ class Watch:
         currency: The shop's currency, for sentences.
         choices: What people decided about incidents.
         due: When deliveries are due; every day's is expected if not given.
+        rows: The landed rows, which say where an incident of a judged day lies; they are asked
+            while days are judged. Metrics alone say what changed if not given.
 
     Raises:
         WarehouseError: There is nothing to judge.
@@ -82,16 +87,17 @@ class Watch:
         currency: str = "USD",
         choices: Sequence[Choice] = (),
         due: Due | None = None,
+        rows: LandedRows | None = None,
     ) -> None:
         for rule in rules.rules:
-            _refuse_incomplete(rule)
+            refuse_incomplete(rule)
         self._tables: Tables = engine if isinstance(engine, Tables) else read(engine)
-        _refuse_unknown(rules, {metric for metric, _ in self._tables.series})
+        refuse_unknown(rules, {metric for metric, _ in self._tables.series})
         self._rules = rules
         self._active = [rule for rule in rules.rules if rule.enabled]
         self._detector = self._detecting()
         self._causes = Causes(self._active)
-        self._promotions = [_span(one.start, one.end, one.name) for one in rules.promotions]
+        self._promotions = [span_of(one.start, one.end, one.name) for one in rules.promotions]
         self._normal = self._tables.delivered.copy()
         for one in range(self._tables.size):
             self._normal[one] &= self._promotion(one) is None
@@ -103,6 +109,9 @@ class Watch:
         self._due = due or Due(Calendar(), timezone)
         self._met: dict[int, list[Incident]] = {}
         self._ledger, self._through = Ledger(choices), -1
+        self._anew: tuple[NewNormal, ...] = ()
+        self._rows = rows
+        self._apart: tuple[str, Mapping[str, Evidence]] = ("", {})
 
     def days(self) -> list[dt.date]:
         """Every day from the first delivery to the last, days without a delivery included.
@@ -116,12 +125,19 @@ class Watch:
             if tables.delivered[day] or not tables.exported
         ]
 
-    def judge(self, date: dt.date, *, expected_run_date: dt.date | None = None) -> MonitorResult:
+    def judge(
+        self,
+        date: dt.date,
+        *,
+        expected_run_date: dt.date | None = None,
+        last_run: LastRun | None = None,
+    ) -> MonitorResult:
         """The judgement of a day, the same whatever was delivered later.
 
         Args:
             date: The day.
             expected_run_date: A day whose delivery should be there by now; default ``date``.
+            last_run: The last run, if it came to no good end; for the latest day alone.
 
         Raises:
             UsageError: The day lies before the first delivery.
@@ -135,8 +151,8 @@ class Watch:
             )
         expected = day if expected_run_date is None else tables.day(expected_run_date)
         found = self._day(day)
-        findings = self._findings(day, expected, self._due)
-        incidents = self._standing(day, findings)
+        findings = self._findings(day, expected, self._due, last_run)
+        incidents = self._located(day, self._standing(day, findings))
         open_ones = [one for one in incidents if counts(one)]
         status = status_of([one.severity for one in open_ones])
         silent = {one for met in incidents if not counts(met) for one in met.findings}
@@ -161,11 +177,36 @@ class Watch:
 
     def incidents(self) -> list[Incident]:
         """Every incident up to the day that was judged last, those that are over included."""
-        return self._ledger.all()
+        return [rewritten(one, self._apart[1], self._apart[0]) for one in self._ledger.all()]
+
+    def _located(self, day: int, incidents: Sequence[Incident]) -> list[Incident]:
+        """A day's incidents with what its rows say of them.
+
+        It is kept for this day alone: what is known of an incident must not depend on which days
+        were judged by the same run.
+        """
+        found: Mapping[str, Evidence] = {}
+        if self._rows is not None:
+            found = told_apart(incidents, self._rows, self._tables, day, self._compared)
+        self._apart = (self._tables.date(day).isoformat(), found)
+        return [rewritten(one, found, self._apart[0]) for one in incidents]
+
+    def _compared(self, incident: Incident) -> Days:
+        """The normal days before an incident, by the rules that judge what it is about."""
+        day = self._tables.day(dt.date.fromisoformat(incident.date or incident.since[:10]))
+        about = self._causes.about(incident)
+        past = self._past(day)
+        for rule in self._active:
+            quality = incident.metric is None and Layer(rule.layer) is not Layer.BUSINESS
+            if rule.id == incident.rule or (quality and about & set(rule.depends_on)):
+                past = past[self._fit[rule.id][past]]
+        return past
 
     # ------------------------------------------------------------ one day after the other
 
-    def _findings(self, day: int, expected: int, due: Due) -> list[Finding]:
+    def _findings(
+        self, day: int, expected: int, due: Due, last_run: LastRun | None = None
+    ) -> list[Finding]:
         """What was found on a day, gravest first; ``expected`` should be delivered by then."""
         tables = self._tables
         date = tables.date(day).isoformat()
@@ -173,6 +214,7 @@ class Watch:
             (
                 *delivery_findings(self._active, tables, day, expected, self._moment, due),
                 *reconciled(self._active, tables, day),
+                *run_findings(self._active, last_run, self._moment(day, 0)),
                 *self._day(day).findings,
             ),
             key=lambda one: (one.severity, _LAYERS[one.layer], one.id),
@@ -249,10 +291,29 @@ class Watch:
         tables = self._tables
         for one in range(min(day, tables.size - 1) + 1):
             if one not in self._known and tables.delivered[one]:
+                anew = new_normals(self._choices, tables.date(one))
+                if anew != self._anew:
+                    self._learn_anew(one, anew)
                 self._known[one] = self._judge_day(one)
                 for rule in self._known[one].spoiled:
                     self._fit[rule][one] = False
         return self._known.get(day, _Day())
+
+    def _learn_anew(self, day: int, anew: tuple[NewNormal, ...]) -> None:
+        """Somebody decided before a day what is normal now: follow the numbers again up to it."""
+        self._anew = anew
+        self._fit = {rule.id: self._normal.copy() for rule in self._active}
+        for earlier, found in self._known.items():
+            for rule in found.spoiled:
+                self._fit[rule][earlier] = False
+        for one in anew:
+            since = self._tables.day(one.since)
+            for rule in one.rules & self._fit.keys():
+                self._fit[rule][: max(0, since)] = False
+                self._fit[rule][max(0, since) : day] = self._normal[max(0, since) : day]
+        self._detector = self._detecting()
+        for earlier in sorted(self._known):
+            self._measure(earlier)
 
     def _judge_day(self, day: int) -> _Day:
         before = self._previous(day)
@@ -288,7 +349,7 @@ class Watch:
                 one = hours_finding(rule, self._tables, day, past, last, self._moment)
                 if one is not None and not _told_by_gate(one, gate):
                     found.append(one)
-            elif rule.method == "deterministic" and rule.id not in _FACTS:
+            elif rule.method == "deterministic" and rule.id not in FACTS:
                 one = threshold_finding(rule, self._tables, day, self._moment)
                 if one is not None and not _told_by_gate(one, gate):
                     found.append(dataclasses.replace(one, since=_continued(one, before)))
@@ -301,6 +362,13 @@ class Watch:
 
     def _adjacent(self, day: int) -> bool:
         return day > 0 and bool(self._tables.delivered[day - 1])
+
+    def _left_out(self, day: int, judged: int) -> frozenset[str]:
+        """The rules for which a day is no normal day, as seen from a later one."""
+        date, rules = self._tables.date(day), self._known[day].spoiled
+        for one in new_normals(self._choices, self._tables.date(judged)):
+            rules = rules - one.rules if date >= one.since else rules
+        return rules
 
     def _measure(self, day: int) -> list[Judged | Learning]:
         """Every statistical rule's answer for a day."""
@@ -372,7 +440,7 @@ class Watch:
         spoiled = sorted(
             self._tables.date(one).isoformat()
             for one in range(max(0, day - self._rules.baseline_days), min(day, self._tables.size))
-            if one in self._known and self._known[one].spoiled
+            if one in self._known and self._left_out(one, day)
         )
         if spoiled:
             notes.append(f"left out of what is normal, for metrics they concern: {_runs(spoiled)}")
@@ -414,41 +482,3 @@ def _told_by_gate(finding: Finding, gate: Sequence[Finding]) -> bool:
     return any(
         one.id.partition(":")[0] == finding.id and one.severity <= finding.severity for one in gate
     )
-
-
-def _refuse_incomplete(rule: MonitorRule) -> None:
-    if rule.method != "deterministic" and rule.metric is None:
-        raise ConfigError(f"rule {rule.id!r} judges by {rule.method} but names no metric",
-                          fix="give it a metric, such as sessions")  # fmt: skip
-    fixed = rule.metric is not None and rule.threshold is not None
-    if rule.method == "deterministic" and rule.id not in _FACTS and not fixed:
-        raise ConfigError(f"rule {rule.id!r} is deterministic but has no metric and threshold",
-                          fix="give it both, or a method: count, rate or money")  # fmt: skip
-
-
-def _refuse_unknown(rules: MonitorRules, there: set[str]) -> None:
-    """Refuse a rule about a metric that is neither in the warehouse nor in any shipped rule."""
-    asked = {rule.metric for rule in rules.rules if rule.metric is not None} - there
-    if not asked:
-        return
-    shipped = load(MonitorRules, None, "rules/monitor.yml")
-    known = sorted(there | {rule.metric for rule in shipped.rules if rule.metric is not None})
-    for rule in rules.rules:
-        if rule.metric is not None and rule.metric not in known:
-            close = difflib.get_close_matches(rule.metric, known, n=1, cutoff=0.5)
-            raise ConfigError(
-                f"rule {rule.id!r}: there is no metric {rule.metric!r}",
-                fix=f"did you mean {close[0]!r}?" if close else f"metrics: {', '.join(known)}",
-            )
-
-
-def _span(start: str, end: str, name: str) -> tuple[dt.date, dt.date, str]:
-    try:
-        first, last = dt.date.fromisoformat(start), dt.date.fromisoformat(end)
-    except ValueError as error:
-        raise ConfigError(
-            f"promotion {name!r}: {error}", fix="write dates as 2025-07-01"
-        ) from error
-    if last < first:
-        raise ConfigError(f"promotion {name!r} ends before it starts", fix="swap start and end")
-    return first, last, name
