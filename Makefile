@@ -8,7 +8,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint bench bench-incremental bench-gate bench-gate-rivals bench-gate-speed bench-detectors docs lock clean
+.PHONY: help demo test test-slow lint bench bench-scale bench-incremental bench-gate bench-gate-rivals bench-gate-speed bench-detectors docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ lint: $(VENV)/installed ## Style, types and the import law
 
 bench: $(VENV)/installed ## Measure speed and memory; prints a table
 	@$(RUN) bench/river.py
+
+bench-scale: $(VENV)/installed ## Measure ten million events; needs some minutes and 10 GB of disk
+	@$(RUN) -m bench.scale
 
 bench-incremental: $(VENV)/installed ## Measure what one more day costs after two weeks and after a year
 	@$(RUN) bench/incremental.py

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from tallymark.engine.base import path_list
 from tallymark.engine.digest import file_digest
-from tallymark.engine.duckdb import DuckEngine
+from tallymark.engine.duckdb import DuckEngine, spare
 from tallymark.engine.snapshot import snapshot
 from tallymark.engine.warehouse import (
     CATALOG,
@@ -391,6 +392,25 @@ def test_settings_hold_for_cursors_too(monkeypatch: pytest.MonkeyPatch) -> None:
         (None,), (1,),
     ]  # fmt: skip
     engine.close()
+
+
+def test_a_spare_connection_is_used_again(tmp_path: Path) -> None:
+    """One at a time from many threads; after an error it is thrown away."""
+    for number in range(3):
+        with spare(tmp_path / f"{number}.duckdb", write="") as connection:
+            connection.execute(f"create table cat.t as select {number} as a")
+
+    def read(number: int) -> int:
+        with spare(tmp_path / f"{number % 3}.duckdb") as connection:
+            return int(connection.execute("select a from cat.t").fetchall()[0][0])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(read, range(60))) == [number % 3 for number in range(60)]
+    with pytest.raises(duckdb.Error), spare(tmp_path / "0.duckdb") as broken:
+        broken.execute("select nothing")
+    with pytest.raises(duckdb.Error), spare(tmp_path / "none.duckdb"):
+        pass
+    assert read(1) == 1
 
 
 @pytest.mark.parametrize(("threads", "most"), [(1, 1_000_000_000), (4, 2_000_000_000)])

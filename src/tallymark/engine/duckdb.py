@@ -43,7 +43,10 @@ def spare(path: Path, *, write: str | None = None) -> Iterator[duckdb.DuckDBPyCo
     Raises:
         duckdb.Error: The file is no database of this program's.
     """
-    connection = _SPARE.pop() if _SPARE else duckdb.connect(":memory:")
+    try:
+        connection = _SPARE.pop()
+    except IndexError:  # not asked first: another thread may take the last one in between
+        connection = duckdb.connect(":memory:")
     options = "(read_only)" if write is None else write
     sound = False
     try:
