@@ -11,8 +11,9 @@ same number of false alarm-days. The second half is what is printed.
     make bench-detectors
     .venv/bin/python -m bench.detectors --shops 200 --forecaster --judgement
 
-Development uses seeds below 10000. Seeds from 10000 on are for the one judgement at the end
-(`--judgement`): nothing may be built against them.
+Development uses seeds below 10000; those from 10000 to 19999 judged an earlier detector, whose
+misses were looked at. Seeds from 20000 on are for the one judgement at the end (`--judgement`):
+nothing may be built against them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from bench.detectors.kinds import KINDS
 from bench.detectors.trial import AGES, Outcome, Scored, Trial, score_shop, try_shop
 
 VOLUMES = (1_000, 3_500, 20_000, 200_000)
-JUDGEMENT_SEEDS = 10_000
+JUDGEMENT_SEEDS = 20_000
 WORKERS = 2
 BUDGET = 2.0
 MONTH = 28
@@ -58,13 +59,14 @@ def main() -> None:
     parser.add_argument(
         "--forecaster", action="store_true", help="a library forecaster too; 80 s a shop, 8 shops"
     )
+    parser.add_argument("--workers", type=int, default=WORKERS, help="processes")
     options = parser.parse_args()
     base = JUDGEMENT_SEEDS if options.judgement else 0
     started = time.monotonic()
     jobs = [(base + number, float(VOLUMES[number % len(VOLUMES)]), "predictive")
             for number in range(options.shops)]  # fmt: skip
     plain = [] if options.no_rivals else [(*job[:2], "z") for job in jobs[:PLAIN]]
-    with ProcessPoolExecutor(WORKERS) as pool:
+    with ProcessPoolExecutor(options.workers) as pool:
         trials = list(pool.map(_tried, [*jobs, *plain], chunksize=1))
         ours, zs = trials[: len(jobs)], trials[len(jobs) :]
         scored = (

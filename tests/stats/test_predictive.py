@@ -9,6 +9,7 @@ from scipy import stats
 from tallymark.stats.predictive import (
     beta_binomial_tails,
     log_t_tails,
+    mid_tails,
     mixture,
     negative_binomial_tails,
     variance_nodes,
@@ -107,3 +108,39 @@ def test_nothing_expected_and_nothing_seen_is_no_surprise() -> None:
     """A count whose mean is 0 makes any event impossible and none certain."""
     assert negative_binomial_tails(0, 0.0, one(0.1))[1][0] == 1
     assert negative_binomial_tails(3, 0.0, one(0.1))[1][0] == 0
+
+
+@pytest.mark.parametrize(
+    ("mean", "level"), [(12.0, 1e-3), (20.0, 1e-3), (20.0, 0.01), (50.0, 3e-4)]
+)
+def test_half_of_the_observed_value_keeps_what_a_level_promises(mean: float, level: float) -> None:
+    """Below a level as often as it says, within a fifth over shops alike; whole tails half that."""
+    means = np.linspace(0.8 * mean, 1.2 * mean, 41)
+    often, whole = [], []
+    for one_mean in means:
+        law = stats.poisson(one_mean)
+        counts = np.arange(int(one_mean) + 1)
+        lower, chance = law.cdf(counts), law.pmf(counts)
+        both = zip(lower, 1 - lower + chance, strict=True)
+        mids = np.array([mid_tails((float(low), float(high)))[0] for low, high in both])
+        often.append(chance[mids <= level].sum())
+        whole.append(chance[lower <= level].sum())
+    assert np.mean(often) == pytest.approx(level, rel=0.2)
+    assert np.mean(whole) < 0.75 * level
+
+
+@given(st.integers(0, 60), st.floats(0.5, 60.0), st.floats(0.0, 0.2))
+def test_mid_tails_share_the_whole(observed: int, mean: float, dispersion: float) -> None:
+    """They add up to one, keep their order, and are at least half of the whole tails."""
+    lower, upper = negative_binomial_tails(observed, mean, one(dispersion))
+    whole = float(lower[0]), float(upper[0])
+    mids = mid_tails(whole)
+    assert sum(mids) == pytest.approx(1.0, abs=1e-9)
+    for tail, mid in zip(whole, mids, strict=True):
+        assert tail / 2 <= mid <= tail
+
+
+def test_mid_tails_of_the_continuous_are_the_tails() -> None:
+    """Where no value has a chance of its own nothing changes, far out neither."""
+    assert mid_tails((0.3, 0.7)) == pytest.approx((0.3, 0.7))
+    assert mid_tails((1e-40, 1.0)) == (1e-40, 1.0)

@@ -21,6 +21,7 @@ from tallymark.stats.predictive import (
     Tails,
     beta_binomial_tails,
     log_t_tails,
+    mid_tails,
     mixture,
     negative_binomial_tails,
 )
@@ -66,9 +67,11 @@ class Judged:
         p: Chance of such a deviation in the rule's direction on a normal day.
         days: Days of history used.
         method: In words.
-        detail: Further evidence.
         spread: Standard deviation of a normal day on the log (rates: logit) scale.
         freedom: Degrees of freedom behind it.
+        detail: Further evidence.
+        noise: What the standard deviation was expected to be before the day was seen; of several
+            days, and of a mix, which is no single number: None.
         window: Days taken together: 1, or more in the slow channel, whose values are means.
         learning: Whether the history is so short that mostly priors speak.
     """
@@ -85,6 +88,7 @@ class Judged:
     spread: float
     freedom: float
     detail: dict[str, Any] = field(default_factory=dict)
+    noise: float | None = None
     window: int = 1
     learning: bool = False
 
@@ -101,10 +105,15 @@ class Judged:
         return self.observed - self.expected
 
     @property
+    def of_mix(self) -> bool:
+        """Whether it is about all shares of a whole."""
+        return "moved_in_all" in self.detail
+
+    @property
     def matters(self) -> bool:
         """Whether the change is large enough to be said, however certain it is."""
         rule, part = self.rule, _LASTING_MATTERS if self.window > 1 else 1.0
-        if "moved_in_all" in self.detail:
+        if self.of_mix:
             part = 1.0  # of a mix, small shifts that last are campaigns
         if rule.min_change is not None and abs(self.change) < part * rule.min_change:
             return False
@@ -211,6 +220,7 @@ class Detector:
                 observed=float(slot.shown[day]),
                 expected=float(expected[place]),
                 spread=float(spread[place]),
+                noise=math.sqrt(float(seen.noise[place])),
                 freedom=self._freedom(slot, day, float(seen.freedom[place])),
                 tails=tails,
             )
@@ -246,6 +256,7 @@ class Detector:
             spread=today.spread,
             freedom=today.freedom,
             detail=detail,
+            noise=today.noise,
             learning=days < self._needed,
         )
 
@@ -372,6 +383,7 @@ class _Answer:
     observed: float
     expected: float
     spread: float
+    noise: float
     freedom: float
     tails: Tails
 
@@ -432,7 +444,8 @@ def _count_tails(observed: int, mean: float, spread: float, freedom: float) -> T
     """Negative binomial: gamma with the mean and variance of the logarithm, V uncertain."""
     shape = np.array([1.0 / spread + 0.5])
     level = float(shape[0] * math.exp(mean) / math.exp(float(digamma(shape)[0])))
-    return mixture(lambda one: negative_binomial_tails(observed, level, one), spread, freedom)
+    tails = mixture(lambda one: negative_binomial_tails(observed, level, one), spread, freedom)
+    return mid_tails(tails)
 
 
 def _rate_tails(successes: int, trials: int, mean: float, spread: float, freedom: float) -> Tails:
@@ -445,7 +458,7 @@ def _rate_tails(successes: int, trials: int, mean: float, spread: float, freedom
         total = (2.0 + 2.0 * math.cosh(mean)) / one
         return beta_binomial_tails(successes, trials, rate, 1.0 / (total + 1.0))
 
-    return mixture(tails, spread, freedom)
+    return mid_tails(mixture(tails, spread, freedom))
 
 
 def _tail(rule: MonitorRule, tails: Tails) -> float:
@@ -473,7 +486,8 @@ def smallest_seen(judged: Judged, alpha: float, family: int) -> float:
     part = FALLS if judged.rule.direction == "both" else 1.0
     needed = student_quantile(judged.freedom, 1 - part * alpha / max(family, 1)) + _POWER
     is_rate = judged.rule.method == "rate"
-    step = needed * judged.spread * (1.0 if judged.rule.direction == "up" else -1.0)
+    spread = judged.spread if judged.noise is None else judged.noise
+    step = needed * spread * (1.0 if judged.rule.direction == "up" else -1.0)
     there = (_logistic if is_rate else _exp)(judged.expected, step)
     change = abs(there - judged.expected)
     return change if is_rate or judged.expected <= 0 else change / judged.expected

@@ -18,6 +18,9 @@ Bools = NDArray[np.bool_]
 
 # Windows of the slow channel, in days: a window-limited scan (Lai 1995) stands for a CUSUM.
 WINDOWS = (3, 7, 14)
+# Beyond it a day's surprise counts no further in them: one wild day is no lasting shift, and has
+# been judged alone. Sums of few orders, or none, stray that far now and then.
+_LOUDEST = 3.0
 _FILLED = 0.7  # of a window's days must have been judged
 _LASTING = 0.5  # what days that resemble their neighbours (r = 0.2) add to the variance of a sum
 _ANEW = 14  # days of one-sided surprises after which a level has changed for good
@@ -59,6 +62,7 @@ class Seen:
         forecast: What was expected.
         score: Standardised innovation.
         total: The day's variance on the number's scale, counting noise and all.
+        noise: What that variance was expected to be before the day was seen.
         freedom: Degrees of freedom behind ``total`` (Satterthwaite 1946: only that part of it
             is uncertain which was learned, the day's own effect).
         days: Usable days of history.
@@ -68,6 +72,7 @@ class Seen:
     forecast: Forecast
     score: Floats
     total: Floats
+    noise: Floats
     freedom: Floats
     days: NDArray[np.int64]
 
@@ -157,7 +162,8 @@ class Panel:
         own = np.maximum(found.spread - found.known, _TINY)
         self._own[:, day] = own / total
         freedom = np.minimum(found.freedom * np.square(total / own), _CERTAIN)
-        return Seen(known, found, score, total, freedom, days)
+        noise = found.spread + self._counting(found.mean, trials)
+        return Seen(known, found, score, total, noise, freedom, days)
 
     def skip(self, day: int) -> None:
         """Go past a day without a delivery."""
@@ -204,7 +210,7 @@ class Panel:
                 continue
             part = slice(day - length + 1, day + 1)
             score, deviation, seen = windowed(
-                self._scores[:, part],
+                np.clip(self._scores[:, part], -_LOUDEST, _LOUDEST),
                 self._shared[:, part],
                 self._own[:, part],
                 self._spread[:, part],
@@ -230,6 +236,15 @@ class Panel:
         """The expected values of a day that was looked at."""
         found: Floats = self._expected[:, day]
         return found
+
+    def _counting(self, mean: Floats, trials: Floats) -> Floats:
+        """Variance on the number's scale that comes of counting as many as are expected."""
+        if self.family is Family.MONEY:
+            return np.zeros_like(mean)
+        if self.family is Family.COUNT:
+            return np.exp(-mean)
+        rate = self._level(mean)
+        return np.asarray(1.0 / np.maximum(trials * rate * (1.0 - rate), _TINY), dtype=np.float64)
 
     def _level(self, mean: Floats) -> Floats:
         if self.family is Family.RATE:

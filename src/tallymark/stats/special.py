@@ -19,6 +19,7 @@ __all__ = [
     "digamma",
     "log_gamma",
     "normal_quantile",
+    "normal_survival",
     "normal_tail",
     "poisson_tails",
     "student_cdf",
@@ -64,6 +65,11 @@ def log_gamma(x: Floats) -> Floats:
 def normal_quantile(probability: float) -> float:
     """The value below which a standard normal falls with ``probability``."""
     return float(_special().ndtri(probability))
+
+
+def normal_survival(x: Floats) -> Floats:
+    """P(Z > x) of a standard normal, of many values."""
+    return np.asarray(_special().ndtr(-x), dtype=np.float64)
 
 
 def normal_tail(x: float) -> float:
