@@ -1,12 +1,16 @@
 """The few special functions used here, typed; the only place that imports SciPy.
 
-``scipy.special`` loads in a third of a second, ``scipy.stats`` in two seconds: hence the former,
-and only where a function is called.
+``scipy.stats`` loads in two seconds, and these are loaded only where one is called.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
+import sys
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +32,47 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+_USED = (
+    "betainc",
+    "chdtrc",
+    "gammainc",
+    "gammaincc",
+    "gammaincinv",
+    "gammaln",
+    "ndtr",
+    "ndtri",
+    "psi",
+    "stdtr",
+    "stdtrit",
+)
+_ZETA = "_zeta"  # of two arguments; the package's ``zeta`` takes one as well
 
 
-def _special() -> ModuleType:
-    from scipy import special  # noqa: PLC0415 -- a third of a second that most commands save
+@functools.cache
+def _special() -> Any:
+    """SciPy's special functions: the compiled ones alone, where these can be had by themselves.
 
-    found: ModuleType = special
-    return found
+    Of the third of a second that ``import scipy.special`` takes, a quarter is theirs; the rest
+    wraps them for other array libraries, for which half of NumPy is loaded. So they are loaded as
+    if the package were empty (decision 0028). If a SciPy does not have them there, or the package
+    is loaded anyway, it is the package that is used.
+    """
+    import scipy  # noqa: PLC0415 -- most commands need none of it
+
+    package = f"{scipy.__name__}.special"
+    if package not in sys.modules:
+        bare = ModuleType(package)
+        bare.__path__ = [str(Path(folder) / "special") for folder in scipy.__path__]
+        sys.modules[package] = bare
+        try:
+            found = importlib.import_module(f"{package}._ufuncs")
+        except ImportError:
+            found = None
+        finally:
+            del sys.modules[package]
+        if found is not None and all(hasattr(found, name) for name in (*_USED, _ZETA)):
+            return found
+    return importlib.import_module(package)
 
 
 def beta_cdf(a: Floats, b: Floats, x: Floats) -> Floats:
@@ -95,4 +133,6 @@ def student_quantile(freedom: float, probability: float) -> float:
 
 def trigamma(x: Floats) -> Floats:
     """The second derivative of the logarithm of the gamma function, for x > 0."""
-    return np.asarray(_special().zeta(2.0, x), dtype=np.float64)
+    functions = _special()
+    zeta = getattr(functions, _ZETA, None) or functions.zeta
+    return np.asarray(zeta(2.0, x), dtype=np.float64)
