@@ -50,6 +50,8 @@ bench-gate-speed: $(VENV)/installed ## Measure the gate on ten million rows besi
 
 bench-detectors: $(VENV)/installed ## Plant incidents into simulated metrics; prints recall and false alarms
 	@$(RUN) -m bench.detectors
+	@$(RUN) -m bench.detectors.on_events
+	@$(RUN) -m bench.detectors.on_real
 	@$(RUN) -m bench.monitor_speed
 
 docs: $(VENV)/installed ## Write the generated pages of docs/ anew

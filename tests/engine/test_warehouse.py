@@ -354,6 +354,15 @@ def test_a_snapshot_of_a_day_without_events(warehouse: Warehouse, tmp_path: Path
     assert place.name == "warehouse_quarantine_20310505T000000"
 
 
+def test_many_threads_write_one_file(tmp_path: Path) -> None:
+    """None of them takes away what another one is writing."""
+    path = tmp_path / "a.txt"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: write_atomically(path, "x" * 10_000), range(400)))
+    assert path.read_text() == "x" * 10_000
+    assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_writing_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Old content or new, never a part, and nothing left beside it."""
     path = tmp_path / "deep" / "a.txt"

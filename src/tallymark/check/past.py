@@ -175,6 +175,11 @@ class Habit:
             return None
         return sum(bad for _, bad, _ in past) / sum(of for _, _, of in past)
 
+    def mostly_less(self, day: int) -> bool:
+        """Whether on most of the recent days not all of it was bad."""
+        past = self.recent(day)
+        return 2 * sum(1 for _, bad, of in past if bad < of) > len(past)
+
     def chance_of_more(self, day: int, bad: int, of: int) -> float:
         """The chance of so large a share, were this a day like those before."""
         past = self.recent(day)

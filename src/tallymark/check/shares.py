@@ -128,7 +128,8 @@ class Shares:
         if usual is None:
             window = _broken_off(counts) if _kind(name).check in _OF_COLUMNS else None
             return None if window is None else self._told(name, worst, counts, window, None)
-        if bad == of and usual < _NEVER and usual**of < _LOST_CHANCE:
+        never = usual >= _NEVER or not habit.mostly_less(day.number)
+        if bad == of and not never and usual**of < _LOST_CHANCE:
             return self._emptied(name, worst, counts, usual)
         if bad / of - usual < floor:
             return None

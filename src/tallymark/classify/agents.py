@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ua_parser import Parser
+from ua_parser import Device, Parser
+from ua_parser.core import Matcher
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 
@@ -49,7 +51,35 @@ class Agent:
 
 @functools.cache
 def _parser() -> Parser:
-    return Parser(Resolver(load_lazy_builtins()))
+    """Browsers, systems, and the crawlers that are looked for before all devices.
+
+    Of devices nothing else is asked, and their patterns are most of what is to be compiled.
+    """
+    browsers, systems, devices = load_lazy_builtins()
+    return Parser(Resolver((browsers, systems, list(itertools.takewhile(_crawls, devices)))))
+
+
+@functools.cache
+def _late_crawlers() -> Parser:
+    """Crawlers that count only where no pattern of a device before them fits."""
+    late = itertools.dropwhile(_crawls, load_lazy_builtins()[2])
+    return Parser(Resolver(([], [], [one for one in late if _crawls(one)])))
+
+
+@functools.cache
+def _all_devices() -> Parser:
+    return Parser(Resolver(([], [], load_lazy_builtins()[2])))
+
+
+def _crawls(matcher: Matcher[Device]) -> bool:
+    return getattr(matcher, "family", None) == _SPIDER
+
+
+def _is_crawler(text: str, device: Device | None) -> bool:
+    """Whether the parser of user agents, with all its devices, takes it for a crawler."""
+    if device is None and _late_crawlers().parse_device(text) is not None:
+        device = _all_devices().parse_device(text)
+    return device is not None and device.family == _SPIDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +183,7 @@ def _classify(value: str) -> Agent:
         return _bot(bot)
     parsed = _parser().parse(text)
     browser = parsed.user_agent.family if parsed.user_agent else OTHER
-    if parsed.device is not None and parsed.device.family == _SPIDER:
+    if _is_crawler(text, parsed.device):
         return _bot(browser if browser != OTHER else _SPIDER)
     system = parsed.os.family if parsed.os else OTHER
     device = next((name for name, like in _devices() if like.search(lower)), "other")

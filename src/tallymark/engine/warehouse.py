@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -44,7 +45,8 @@ _STORAGE = "v1.4.0"  # the newest file format that tools built on DuckDB 1.x can
 def write_atomically(path: Path, text: str | bytes) -> None:
     """Write a file so that a reader, or a kill, sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Two threads may write the same file: what two deliveries with the same bytes hold.
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         aside.write_bytes(text.encode() if isinstance(text, str) else text)
         aside.replace(path)
