@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,31 @@ def test_rules_about_values_find_the_same(
     assert landings == [True]
     assert counted == judged(tmp_path / "raw", tmp_path / "b", keep=True, rules=OWN)
     assert counted[0]["findings"]
+
+
+FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "plain.csv": lambda text: text,
+    "unix.csv": lambda text: text.replace(b"\r\n", b"\n"),
+    "returns.csv": lambda text: text.replace(b"\r\n", b"\n").replace(b"\n", b"\r"),
+    "marked.csv": lambda text: b"\xef\xbb\xbf" + text,
+    "open.csv": lambda text: text.rstrip(b"\r\n"),
+    "packed.csv.gz": lambda text: gzip.compress(text, mtime=0),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_lines_are_read_again_in_every_form(tmp_path: Path, name: str) -> None:
+    """However lines end, and whatever stands before the first, the right rows are shown."""
+    times = [f"2031-05-05T1{at // 60}:{at % 60:02}:00.000Z" for at in range(600)]
+    rows = [event(timestamp=time) for time in times]
+    rows[400] = {**rows[400], "client_id": ""}
+    rows[599] = {**rows[599], "page_url": '/x,"y'}
+    deliver(tmp_path / "raw", FORMS[name](as_csv(rows)), name)
+    counted = judged(tmp_path / "raw", tmp_path / "a", keep=False, rules=OWN)
+    assert counted == judged(tmp_path / "raw", tmp_path / "b", keep=True, rules=OWN)
+    found = [one for one in counted[0]["findings"] if "sample" in one]  # not of a fact of the file
+    shown = {one["rule"]: [row["line"] for row in one["sample"]] for one in found}
+    assert shown == {"there": [402], "form": [601]}
 
 
 def test_a_sample_of_purchases_needs_no_whole_landing(tmp_path: Path, landings: list[bool]) -> None:

@@ -435,6 +435,19 @@ def test_an_engine_is_modest(threads: int, most: int) -> None:
     engine.close()
 
 
+def test_what_spills_is_private_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written to the working folder, nobody else can read it, nothing is left."""
+    monkeypatch.chdir(tmp_path)
+    engine = DuckEngine(threads=1, memory_limit="60MB")
+    folder = Path(engine.rows("select current_setting('temp_directory')")[0][0])
+    assert folder.stat().st_mode & 0o077 == 0
+    engine.execute("create table a as select md5(range::varchar) as b from range(2_000_000)")
+    assert list(folder.iterdir())
+    engine.close()
+    assert not folder.exists()
+    assert not list(tmp_path.iterdir())
+
+
 def _machine() -> int:
     """What DuckDB would take by itself."""
     connection = duckdb.connect(":memory:")

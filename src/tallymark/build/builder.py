@@ -18,7 +18,7 @@ from tallymark.build.graph import bound, load_models, reads
 from tallymark.build.history import keep
 from tallymark.build.inputs import days_of, load_inputs, may_repeat
 from tallymark.build.ledger import ledger_tables
-from tallymark.build.model_tests import demands, own_texts, run_tests
+from tallymark.build.model_tests import Demand, demands, own_texts, run_tests
 from tallymark.build.parameters import model_parameters
 from tallymark.build.plan import Plan, Planner, whole_reason
 from tallymark.build.running import KNOWN, Runner
@@ -220,7 +220,7 @@ class Builder:
 
     def _unread(self) -> frozenset[str]:
         """Shipped views that nothing in this build reads; a publication has them all the same."""
-        asked = demands(self.models, self.own)
+        asked = self._demands
         read = {one.table for one in asked} | {one.reads for one in asked}
         left: set[str] = set()
         # Each may be read by those before it.
@@ -232,6 +232,10 @@ class Builder:
             if name not in read and readers <= left and not self._is_own(name):
                 left.add(name)
         return frozenset(left)
+
+    @functools.cached_property
+    def _demands(self) -> list[Demand]:
+        return demands(self.models, self.own)
 
     def _is_own(self, name: str) -> bool:
         return name in self.models and self.models[name].own
@@ -331,7 +335,7 @@ class Builder:
 
     def _validate(self, *, some: bool = False) -> None:
         """Ask the tests and validations: ours of what was made, the shop's own of all days."""
-        asked = demands(self.models, self.own)
+        asked = self._demands
         runner = Runner(self.models, self.context, self._parameters())
         if not some:
             run_tests(self.engine, asked)

@@ -194,10 +194,9 @@ class Look:
 
         Two queries, unless it asks for purchases, which are few: the first finds line numbers and
         reads no more columns than the condition names; the second reads those lines, from the
-        delivery itself where only what counting needs has landed. A condition
-        that only a built table can answer gives no rows; what only a whole landed file can answer
-        does not bind. :data:`BROKEN` gives the first lines that are no rows; their bytes stay in
-        quarantine.
+        delivery itself where only what counting needs has landed. A condition that only a built
+        table can answer gives no rows; what only a whole landed file can answer does not bind.
+        :data:`BROKEN` gives the first lines that are no rows; their bytes stay in quarantine.
         """
         if condition == BROKEN:
             first = sorted(self._landed.bad_lines)[:SHOWN]

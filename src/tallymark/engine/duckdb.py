@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +70,8 @@ class DuckEngine:
         memory_limit: Such as ``500MB``; ``None`` means half a gigabyte a thread, at least one,
             and never more than DuckDB's own default.
         threads: How many threads; ``None`` means one a core.
-        spill: Folder for data that does not fit in memory.
+        spill: Folder for data that does not fit in memory; a private one of the system's, gone
+            with the engine, if not given.
     """
 
     def __init__(
@@ -81,8 +83,13 @@ class DuckEngine:
         connection: duckdb.DuckDBPyConnection | None = None,
     ) -> None:
         self.connection = connection or duckdb.connect(":memory:")
+        self._own_spill: tempfile.TemporaryDirectory[str] | None = None
         if connection is not None:
             return
+        if spill is None:
+            # DuckDB would write into the folder in which somebody happens to work.
+            self._own_spill = tempfile.TemporaryDirectory(prefix="tallymark-")
+            spill = Path(self._own_spill.name)
         settings = {
             "TimeZone": "UTC",
             "autoinstall_known_extensions": "false",
@@ -94,8 +101,7 @@ class DuckEngine:
             settings["memory_limit"] = memory_limit
         if threads:
             settings["threads"] = str(threads)
-        if spill is not None:
-            settings["temp_directory"] = spill.as_posix()
+        settings["temp_directory"] = spill.as_posix()
         for name, value in settings.items():
             # Globally where that can be: a cursor would not inherit what a session has set.
             scope = "" if name in _OF_A_SESSION else "global "
@@ -188,3 +194,5 @@ class DuckEngine:
     def close(self) -> None:
         """Let go of memory and files."""
         self.connection.close()
+        if self._own_spill is not None:
+            self._own_spill.cleanup()

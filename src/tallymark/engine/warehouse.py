@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -134,8 +133,7 @@ class Warehouse:
         Raises:
             WarehouseError: Nothing to read there, or written by another version.
         """
-        spill = Path(tempfile.gettempdir()) / f"tallymark-{os.getpid()}"
-        engine = DuckEngine(memory_limit=memory_limit, threads=threads, spill=spill)
+        engine = DuckEngine(memory_limit=memory_limit, threads=threads)
         if self.catalog.is_file():
             self._open_catalog(engine, without)
         elif self.exports():

@@ -29,11 +29,6 @@ from tallymark.ingest.lines import LineIndex, pick_lines
 from tallymark.ingest.scan import Text, scan
 from tallymark.ingest.unpack import Broken, unpack
 
-
-class RowsWanted(Exception):  # noqa: N818 -- it has a delivery landed whole, it is no error
-    """More than counts is to be told of a delivery's rows."""
-
-
 Reread = Callable[[Sequence[int], Sequence[str]], list[tuple[Any, ...]]]
 
 __all__ = ["Landed", "RowsWanted", "delivery_base", "land", "may_be_fast"]
@@ -49,6 +44,10 @@ _QUOTING = (
     f"max_line_size = {MAX_LINE_BYTES}, buffer_size = {MAX_LINE_BYTES}"
 )
 _SHOWN = 120
+
+
+class RowsWanted(Exception):  # noqa: N818 -- it has a delivery landed whole, it is no error
+    """More than counts is to be told of a delivery's rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
