@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,13 +85,14 @@ class DuckEngine:
         connection: duckdb.DuckDBPyConnection | None = None,
     ) -> None:
         self.connection = connection or duckdb.connect(":memory:")
-        self._own_spill: tempfile.TemporaryDirectory[str] | None = None
+        self._clean: Callable[[], object] = lambda: None
         if connection is not None:
             return
         if spill is None:
             # DuckDB would write into the folder in which somebody happens to work.
-            self._own_spill = tempfile.TemporaryDirectory(prefix="tallymark-")
-            spill = Path(self._own_spill.name)
+            spill = Path(tempfile.mkdtemp(prefix="tallymark-"))
+            # Also at the end of the process, for an engine that nobody has closed.
+            self._clean = weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
         settings = {
             "TimeZone": "UTC",
             "autoinstall_known_extensions": "false",
@@ -194,5 +197,4 @@ class DuckEngine:
     def close(self) -> None:
         """Let go of memory and files."""
         self.connection.close()
-        if self._own_spill is not None:
-            self._own_spill.cleanup()
+        self._clean()
