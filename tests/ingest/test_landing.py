@@ -225,6 +225,8 @@ HOSTS = {
     "/products/long/path": (None, "/products/long/path"),
     "/go?to=https://other.example/x": (None, "/go"),
     "go?to=https://other.example/x": (None, None),
+    "/out/https://other.example/x": (None, "/out/https://other.example/x"),
+    "x#https://other.example/x": (None, None),
     "shop.example/p": (None, None),
     "about:blank": (None, None),
     "": (None, None),
@@ -248,12 +250,13 @@ def test_referrers(tmp_path: Path) -> None:
         "(direct)": None,
         "search.example": None,
         "x?u=https://search.example/": None,
+        "/out/https://search.example/": None,
         "": None,
     }
     rows = _many(tmp_path, "referrer", list(given))
     assert [row["referrer_host"] for row in rows] == list(given.values())
     assert [bool(row["faults"] & Fault.REFERRER) for row in rows] == [
-        False, False, True, True, True, False,
+        False, False, True, True, True, True, False,
     ]  # fmt: skip
 
 

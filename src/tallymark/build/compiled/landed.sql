@@ -34,9 +34,11 @@ timed as (
         payload,
         case
             when starts_with(page_url, 'https://') then part(page_url, '://', 2)
-            when place(page_url, '://') > 0 and (
-                place(page_url, '?') = 0 or place(page_url, '?') > place(page_url, '://')
-            ) then part(page_url, '://', 2)
+            when place(page_url, '://') > 0
+                and place(page_url, '/') = place(page_url, '://') + 1
+                and (place(page_url, '?') = 0 or place(page_url, '?') > place(page_url, '://'))
+                and (place(page_url, '#') = 0 or place(page_url, '#') > place(page_url, '://'))
+                then part(page_url, '://', 2)
         end as after_scheme
     from delivered
 ),

@@ -12,9 +12,11 @@ with split as (
         end as query,
         case
             when starts_with(referrer, 'https://') then part(referrer, '://', 2)
-            when place(referrer, '://') > 0 and (
-                place(referrer, '?') = 0 or place(referrer, '?') > place(referrer, '://')
-            ) then part(referrer, '://', 2)
+            when place(referrer, '://') > 0
+                and place(referrer, '/') = place(referrer, '://') + 1
+                and (place(referrer, '?') = 0 or place(referrer, '?') > place(referrer, '://'))
+                and (place(referrer, '#') = 0 or place(referrer, '#') > place(referrer, '://'))
+                then part(referrer, '://', 2)
         end as after_scheme
     from landed
 ),
@@ -28,7 +30,8 @@ filled as (
         replace(query, '=&', '&') as said,
         part(part(part(after_scheme, '/', 1), '?', 1), '#', 1) as authority,
         case
-            when place(bare_url, '://') > 0 then part(bare_url, '://', 2)
+            when place(bare_url, '://') > 0 and place(bare_url, '/') = place(bare_url, '://') + 1
+                then part(bare_url, '://', 2)
         end as after_page
     from split
 ),
