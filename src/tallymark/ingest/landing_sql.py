@@ -387,7 +387,8 @@ def landing_sql(
         stamp=_delivered(values, "timestamp"),
         local=local,
         usual=_usual_host(hosts),
-        host=f"coalesce(usual_host, {_host('page_url')})",
+        # Not `coalesce`, which would ask the pattern of every row.
+        host=f"case when usual_host is null then {_host('page_url')} else usual_host end",
         faults=_faults(delivery, asked),
         wanted="".join(f", {_delivered(values, name)} as {name}" for name in asked.extras),
         extras="".join(f", {name}" for name in asked.extras),
