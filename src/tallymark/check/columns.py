@@ -169,8 +169,24 @@ class Mapping_:  # noqa: N801 -- `Mapping` is the standard library's
         return renamed or any(one.adopted for one in self.swaps)
 
 
+class _Shapes:
+    """How columns of the contract and delivered ones go together; each pair is looked at once."""
+
+    def __init__(self, contract: Contract, head: Head) -> None:
+        self._contract, self._head = contract, head
+        self._known: dict[tuple[str, str], Shape] = {}
+
+    def __call__(self, column: Column, name: str) -> Shape:
+        key = column.name, name
+        if key not in self._known:
+            sample = self._head.sample.get(name, ())
+            self._known[key] = shape_of(column, sample, self._contract)
+        return self._known[key]
+
+
 def map_columns(contract: Contract, head: Head) -> Mapping_:
     """Decide which delivered column plays each role of the contract."""
+    told = _Shapes(contract, head)
     left = list(dict.fromkeys(head.columns))
     found: dict[str, str | None] = {}
     agreed: dict[str, Sequence[str]] = {}
@@ -181,11 +197,11 @@ def map_columns(contract: Contract, head: Head) -> Mapping_:
         found[column.name] = next(iter(filled or there), None)
         agreed[column.name] = there
         left = [name for name in left if name not in there]
-    swaps = _swaps(contract, head, found)
+    swaps = _swaps(contract, head, told, found)
     for swap in swaps:
         if swap.adopted:
             found.update(swap.reads)
-    renames = _renames(contract, head, found, left)
+    renames = _renames(contract, head, told, found, left)
     for rename in renames:
         if rename.adopted:
             found[rename.column.name] = rename.delivered
@@ -195,7 +211,7 @@ def map_columns(contract: Contract, head: Head) -> Mapping_:
         delivered=found,
         renames=renames,
         swaps=swaps,
-        changes=_changes(contract, head, found, renames, swaps),
+        changes=_changes(contract, told, found, renames, swaps),
         doubles=list(_doubles(contract, head, found, agreed, left)),
         missing=[column for column in contract.columns if found[column.name] is None],
         unexpected=left,
@@ -224,7 +240,11 @@ class _Pair:
 
 
 def _renames(
-    contract: Contract, head: Head, found: Mapping[str, str | None], left: Sequence[str]
+    contract: Contract,
+    head: Head,
+    told: _Shapes,
+    found: Mapping[str, str | None],
+    left: Sequence[str],
 ) -> list[Rename]:
     """What the missing columns are called now; the greatest sum of evidence over all of them."""
     sought = [one for one in contract.columns if _sought(head, found[one.name])]
@@ -232,8 +252,7 @@ def _renames(
         return []
     places = same_places([one.name for one in contract.columns], head.columns, found)
     pairs = [
-        [_pair(column, name, head, contract, found, places, len(left)) for name in left]
-        for column in sought
+        [_pair(column, name, told, found, places, len(left)) for name in left] for column in sought
     ]
     # Whatever reaches the threshold is a gain.
     gains = [[pair.odds - SUGGEST_AT for pair in line] for line in pairs]
@@ -278,30 +297,29 @@ def _without(gains: Sequence[Sequence[float]], row: int, column: int) -> float:
 def _pair(
     column: Column,
     name: str,
-    head: Head,
-    contract: Contract,
+    told: _Shapes,
     found: Mapping[str, str | None],
     places: Mapping[str, str],
     candidates: int,
 ) -> _Pair:
     alike = likeness(column.names, column.role, name)
-    shape = shape_of(column, head.sample.get(name, ()), contract)
+    formed = told(column, name)
     position = places.get(column.name) == name
     gone = found[column.name] is None
-    odds = _name_says(alike) + shape.says - math.log(1 + candidates)
+    odds = _name_says(alike) + formed.says - math.log(1 + candidates)
     if gone:
         odds += _IN_PLACE if position else _ELSEWHERE
-        if position and shape.filled >= _ENOUGH and shape.says > 0:
+        if position and formed.filled >= _ENOUGH and formed.says > 0:
             # In the very place, and of the very form: whatever its name, worth a question.
             odds = max(odds, SUGGEST_AT + _ASKED)
-    elif not column.required or not shape.filled:
+    elif not column.required or not formed.filled:
         # The old column is there, and may be empty today: only its very name says more.
-        odds = odds if alike.score >= _THE_NAME and shape.filled else -math.inf
+        odds = odds if alike.score >= _THE_NAME and formed.filled else -math.inf
     believable = (
-        not alike.other and shape.filled > 0 and shape.readable
-        and max(shape.fits, shape.formed) >= _FITS and shape.likeness + shape.formed > 0
+        not alike.other and formed.filled > 0 and formed.readable
+        and max(formed.fits, formed.formed) >= _FITS and formed.likeness + formed.formed > 0
     )  # fmt: skip
-    return _Pair(odds=odds, name=alike, position=position, shape=shape, believable=believable)
+    return _Pair(odds=odds, name=alike, position=position, shape=formed, believable=believable)
 
 
 def _name_says(alike: Likeness) -> float:
@@ -316,20 +334,19 @@ def _name_says(alike: Likeness) -> float:
 # ---------------------------------------------------------------- swaps
 
 
-def _swaps(contract: Contract, head: Head, found: Mapping[str, str | None]) -> list[Swap]:
+def _swaps(
+    contract: Contract, head: Head, told: _Shapes, found: Mapping[str, str | None]
+) -> list[Swap]:
     """Columns that are there under their names and hold each other's values."""
     there = [
         (one, name)
         for one in contract.columns
         if one.kind != "text" and (name := found[one.name]) is not None
     ]
-    own = [shape_of(one, head.sample.get(name, ()), contract) for one, name in there]
+    own = [told(one, name) for one, name in there]
     if not any(shape.filled >= _ENOUGH and shape.says < 0 for shape in own):
         return []
-    shapes = [
-        [shape_of(one, head.sample.get(name, ()), contract) for _, name in there]
-        for one, _ in there
-    ]
+    shapes = [[told(one, name) for _, name in there] for one, _ in there]
     # As named is the rule; to read otherwise must gain something over it.
     lowest = min(shape.says for line in shapes for shape in line)
     gains = [
@@ -391,7 +408,7 @@ def _names_moved(
 
 def _changes(
     contract: Contract,
-    head: Head,
+    told: _Shapes,
     found: Mapping[str, str | None],
     renames: Sequence[Rename],
     swaps: Sequence[Swap],
@@ -404,7 +421,7 @@ def _changes(
         name = suggested.get(column.name) or found[column.name]
         if name is None or column.name in swapped or SAYS[column.kind] == 0:
             continue
-        shape = shape_of(column, head.sample.get(name, ()), contract)
+        shape = told(column, name)
         if shape.changed:
             changes.append(TypeChange(column=column, delivered=name, shape=shape))
     return changes

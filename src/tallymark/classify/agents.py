@@ -22,6 +22,7 @@ MAX_AGENT = 1024
 MAX_BOT_NAME = 40
 OTHER = "Other"
 _OTHER_BOT = "other"
+_COMMON = 32  # patterns of devices
 _SPIDER = "Spider"
 """The device that the user agent parser gives to crawlers."""
 
@@ -67,6 +68,15 @@ def _late_crawlers() -> Parser:
 
 
 @functools.cache
+def _common_devices() -> Parser:
+    """The last devices before those crawlers: general patterns, which fit most people's."""
+    devices = load_lazy_builtins()[2]
+    people = itertools.dropwhile(_crawls, devices)
+    known = list(itertools.takewhile(lambda one: not _crawls(one), people))
+    return Parser(Resolver(([], [], known[-_COMMON:])))
+
+
+@functools.cache
 def _all_devices() -> Parser:
     return Parser(Resolver(([], [], load_lazy_builtins()[2])))
 
@@ -78,7 +88,8 @@ def _crawls(matcher: Matcher[Device]) -> bool:
 def _is_crawler(text: str, device: Device | None) -> bool:
     """Whether the parser of user agents, with all its devices, takes it for a crawler."""
     if device is None and _late_crawlers().parse_device(text) is not None:
-        device = _all_devices().parse_device(text)
+        # A device that is found first is enough; to prepare the patterns of all takes long.
+        device = _common_devices().parse_device(text) or _all_devices().parse_device(text)
     return device is not None and device.family == _SPIDER
 
 

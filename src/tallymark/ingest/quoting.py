@@ -36,6 +36,8 @@ def writer_quotes(texts: Iterable[str], delimiter: str) -> bool:
     pattern = _quoted_cell(delimiter)
     quoted = doubled = bare = 0
     for text in texts:
+        if '"' not in text:
+            continue
         cells = pattern.findall(text)
         if has_bare_quote(text, delimiter):
             bare += 1
