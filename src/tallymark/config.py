@@ -11,7 +11,6 @@ import enum
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +22,7 @@ from tallymark.credit_settings import Attribution, CreditModel, Orders
 from tallymark.errors import ConfigError
 from tallymark.package import shipped, shipped_tree
 from tallymark.routing import Alerts
+from tallymark.yamltext import position, spoken, steps_in
 
 __all__ = [
     "Action",
@@ -274,11 +274,16 @@ class MonitorRule(Strict):
     severity: Severity
     metric: str | None = None
     segment: str = Field("all", description="'all', or a kind such as 'channel' for each of it.")
-    method: Literal["deterministic", "count", "rate", "money", "hours"] = "deterministic"
+    method: Literal["deterministic", "collapse", "count", "rate", "money", "hours"] = (
+        "deterministic"
+    )
     direction: Direction = "both"
     min_change: float | None = Field(None, ge=0, description="Smallest relative change said.")
     min_points: Share | None = Field(None, description="Smallest change of a rate, absolute.")
     threshold: float | None = None
+    rise: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="The relative rise from which on, beyond doubt, it is an error."
+    )
     depends_on: tuple[str, ...] = Field((), description="Columns or fields the metric rests on.")
     why: str = ""
     fix: str = ""
@@ -417,30 +422,15 @@ def place(path: Path, *steps: int | str) -> str:
         tree = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, YAMLError):
         return str(path)
-    return "{}:{}:{}".format(path, *_position(tree, steps))
-
-
-def _position(tree: Any, steps: Sequence[int | str]) -> tuple[int, int]:
-    """Line and column, from 1, of the last of some steps that can be found."""
-    line, column = 1, 1
-    node: Any = tree
-    for step in steps:
-        try:
-            mark = node.lc
-            position = mark.key(step) if isinstance(node, dict) else mark.item(step)
-            line, column = position[0] + 1, position[1] + 1
-            node = node[step]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            break
-    return line, column
+    return "{}:{}:{}".format(path, *position(tree, steps))
 
 
 def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: str) -> ConfigError:
     # A key that is mistyped is missing too; the mistyped one says where.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    steps = _written(first["loc"], tree)
-    line, column = _position(tree, steps)
-    path = ".".join(str(step) for step in steps)
+    steps = steps_in(first["loc"], tree)
+    line, column = position(tree, steps)
+    path = spoken(tree, steps)
     where = f"{name}:{line}:{column}"
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, steps[:-1])
@@ -450,23 +440,10 @@ def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: st
         return ConfigError(f"unknown key {word!r}", where=where, fix=fix)
     message = _PLAIN.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     message = message.replace("Input should be", "should be", 1)
-    shown = "" if isinstance(first["input"], (dict, list, tuple)) else f" (got {first['input']!r})"
-    return ConfigError(f"{path or 'the file'}: {message}{shown}", where=where)
-
-
-def _written(location: Sequence[int | str], tree: Any) -> tuple[int | str, ...]:
-    """The steps of a location that are in the file: the validator adds the names of choices."""
-    steps: list[int | str] = []
-    node = tree
-    for number, step in enumerate(location, start=1):
-        if isinstance(node, dict) and (step in node or number == len(location)):
-            node = node.get(step)
-        elif isinstance(node, list) and isinstance(step, int) and step < len(node):
-            node = node[step]
-        else:
-            continue
-        steps.append(step)
-    return tuple(steps)
+    fix = getattr((first.get("ctx") or {}).get("error"), "fix", "")  # of what may be a secret
+    bare = fix or isinstance(first["input"], (dict, list, tuple))
+    shown = "" if bare else f" (got {first['input']!r})"
+    return ConfigError(f"{path or 'the file'}: {message}{shown}", where=where, fix=fix)
 
 
 def _keys_at(model: type[BaseModel], steps: tuple[int | str, ...]) -> list[str]:

@@ -6,6 +6,7 @@ TallymarkError              anything Tallymark says instead of a traceback; exit
 ├── InputError              a folder or file of deliveries cannot be read at all
 ├── WarehouseError          the warehouse is missing, unreadable or of another version
 │   └── WarehouseBusyError  another run holds the warehouse
+├── DiskFullError           there is no room left where something is to be written
 ├── ModelError              an SQL model cannot be parsed, ordered or run
 └── ReconciliationError     the amounts do not add up, so nothing was published
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 __all__ = [
     "ConfigError",
+    "DiskFullError",
     "InputError",
     "ModelError",
     "ReconciliationError",
@@ -65,6 +67,10 @@ class WarehouseError(TallymarkError):
 
 class WarehouseBusyError(WarehouseError):
     """Another run holds the warehouse; the message says which."""
+
+
+class DiskFullError(TallymarkError):
+    """There is no room left where something is to be written; ``where`` is the folder."""
 
 
 class ModelError(TallymarkError):

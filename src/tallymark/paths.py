@@ -25,6 +25,11 @@ class Paths:
     monitor_rules: Path
     models: Path
 
+    @property
+    def written(self) -> tuple[Path, Path, Path]:
+        """The folders that a run writes to: what lies in them was not delivered."""
+        return self.warehouse, self.reports, self.quarantine
+
     @classmethod
     def of(
         cls,

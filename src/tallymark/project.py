@@ -58,6 +58,7 @@ class Project:
     Attributes:
         checked: What the gate said last, if it was asked.
         told: What became of the alerts of the last run, if there was one.
+        written: Folders of the project that hold no deliveries, as it writes there.
         withheld: Whether the last run left its tables out of the readers' sight.
 
     Example:
@@ -68,6 +69,9 @@ class Project:
     def __init__(self, config: Config, paths: Paths, *, progress: Progress | None = None) -> None:
         self.paths = paths
         self.progress: Progress = progress or (lambda _text: None)
+        self.notice: Progress = lambda _text: None  # hears what was left out of the input
+        self._noticed: set[str] = set()
+        self.written: tuple[Path, ...] = paths.written
         self.checked: CheckResult | None = None
         self.now: dt.datetime | None = None  # set it where deliveries may be late
         self.told: Told | None = None
@@ -151,6 +155,7 @@ class Project:
                 self.paths, warehouse=warehouse.root, quarantine=aside, reports=aside / "reports"
             )
             stand_in = Project(self.config, paths)
+            stand_in.written = (*self.written, *paths.written)
             with stand_in._builder(warehouse) as builder:
                 return builder.plan(stand_in._check(warehouse)[1], full=full)
 
@@ -193,16 +198,23 @@ class Project:
     def run(self, *, skip: frozenset[str] = frozenset(), full: bool = False) -> RunResult:
         """All four stages: every new delivery and day in order, past findings."""
         from tallymark.engine.front import Front  # noqa: PLC0415 -- loads DuckDB
+        from tallymark.monitor.so_far import judged_so_far, latest_judgement  # noqa: PLC0415
 
+        if "monitor" not in skip:
+            self._monitor_rules()  # a mistake in them is told before anything is published
         keep = self.config.publish == "withhold" and "monitor" not in skip
         with Front(self._warehouse(), keep=keep).run() as front:
             warehouse = front.warehouse
+            before = latest_judgement(warehouse)
             checked, entries = self._check(warehouse)
             built = self._build(warehouse, entries, checked, full=full)
             judged: Sequence[MonitorResult] = ()
             if "monitor" not in skip:
                 judged, self.told = self._monitor_stage(warehouse).judge_all()
                 front.bad = bool(judged) and judged[-1].status is Status.RED
+            fresh = bool(checked.judged_now) or built.rebuilt
+            unchanged = not fresh and latest_judgement(warehouse) == before
+            past = judged_so_far(warehouse)
         self.withheld = front.withholds
         if self.config.exports.prometheus is not None:
             from tallymark.monitor.prometheus.exporter import leave_textfile  # noqa: PLC0415
@@ -214,6 +226,7 @@ class Project:
             check=checked, build=built, monitor=judged, report=brief,
             paths={"warehouse": self.paths.warehouse, "reports": self.paths.reports,
                    "quarantine": self.paths.quarantine},
+            days=past.days, over=past.over, unchanged=unchanged,
         )  # fmt: skip
 
     def follow(
@@ -232,7 +245,9 @@ class Project:
             result, before[:] = self._check(None, only=deliveries, before=tuple(before))
             return result
 
-        folder = Folder(Path(self._source()), settle=settle)
+        folder = Folder(
+            Path(self._source()), settle=settle, own=self.written, say=self._notice_once
+        )
         return follow(folder, judge, listener, stop=stop, interval=interval)
 
     @contextlib.contextmanager
@@ -360,10 +375,19 @@ class Project:
 
     def newest_day(self) -> str:
         """The latest day of the deliveries there are, ISO 8601; nothing if none tells its day."""
+        days = [str(one.date) for one in self._delivered() if one.date is not None]
+        return max(days, default="")
+
+    def _delivered(self) -> list[Delivery]:
+        """What lies in the input, but for what a run wrote there."""
         from tallymark.ingest.deliveries import find_deliveries  # noqa: PLC0415 -- loads DuckDB
 
-        days = [str(one.date) for one in find_deliveries(self._source()) if one.date is not None]
-        return max(days, default="")
+        return find_deliveries(self._source(), own=self.written, say=self._notice_once)
+
+    def _notice_once(self, text: str) -> None:
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self.notice(text)
 
     def _source(self) -> str:
         if self.paths.source is None:
@@ -408,11 +432,10 @@ class Project:
         from tallymark.check.rules import refuse_unknown  # noqa: PLC0415
         from tallymark.check.settle import Settlements  # noqa: PLC0415
         from tallymark.check.verdicts import summarise  # noqa: PLC0415
-        from tallymark.ingest.deliveries import find_deliveries  # noqa: PLC0415
 
         rules = load(CheckRules, self.paths.check_rules, "rules/check.yml")
         refuse_unknown(rules, str(self.paths.check_rules), self.contract)
-        deliveries = find_deliveries(self._source()) if only is None else list(only)
+        deliveries = self._delivered() if only is None else list(only)
         there = {one.key for one in deliveries}
         deliveries += [one for one in more if one.key not in there]
         with contextlib.ExitStack() as stack:
@@ -471,5 +494,5 @@ class Project:
             rules=self._monitor_rules(), rules_file=self.paths.monitor_rules,
             decisions=self.paths.home / "decisions", reports=self.paths.reports,
             quarantine=self.paths.quarantine, progress=self.progress,
-            calendar=self.contract.calendar, now=self.now,
+            calendar=self.contract.calendar, now=self.now, columns=self.contract.columns,
         )  # fmt: skip

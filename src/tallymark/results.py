@@ -123,7 +123,8 @@ class Incident(Finding):
     """Findings of one cause, open from ``since`` until the cause is gone.
 
     Attributes:
-        state: ``open``, ``acknowledged``, ``muted``, or ``resolved`` (by the data or by hand).
+        state: ``open``, ``acknowledged``, ``muted``, ``quiet`` (not found on the latest day, and
+            over if the next is quiet, too) or ``resolved`` (by the data or by hand).
         findings: The ids of the findings it groups.
         money_at_risk: What is at stake in the shop's currency, where it can be stated.
         money_formula: How that amount is made.
@@ -262,13 +263,23 @@ class ReportResult:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """All four stages of one run."""
+    """All four stages of one run.
+
+    Attributes:
+        monitor: The days that were judged now.
+        days: The status of each day judged by now, oldest first, by its date.
+        over: The incidents that are over by now, or quiet, the latest first.
+        unchanged: Whether deliveries, tables and judgement are those of the run before.
+    """
 
     check: CheckResult
     build: BuildResult
     monitor: Sequence[MonitorResult]
     report: ReportResult | None
     paths: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    days: Mapping[str, Status] = dataclasses.field(default_factory=dict)
+    over: Sequence[Incident] = ()
+    unchanged: bool = False
 
     def _repr_html_(self) -> str:
         watch = "".join(one._repr_html_() for one in self.monitor[-1:])

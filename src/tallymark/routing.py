@@ -7,11 +7,20 @@ key, so that the file can be kept in version control and shown to anybody.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+import difflib
+import re
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-__all__ = ["PAGERDUTY", "Alerts", "Channel", "QuietHours", "Service"]
+__all__ = ["PAGERDUTY", "Alerts", "Channel", "QuietHours", "Service", "WithheldError"]
 
 Service = Literal["slack", "webhook", "pagerduty", "email", "apprise"]
 Level = Literal["P0", "P1", "P2"]
@@ -19,6 +28,25 @@ Level = Literal["P0", "P1", "P2"]
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 _TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 _NO_SECRET_NEEDED = frozenset({"email"})
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # of an environment variable
+_A_KEY = re.compile(r"(?=.*\d)[A-Za-z0-9]{20,}")  # a routing key rather than a variable's name
+_ADDRESSES = frozenset({"endpoint"})  # fields where an address belongs, as it is no secret
+_SECRETS = frozenset({"address", "key", "password", "routing_key", "secret", "token", "url",
+                      "webhook", "webhook_url"})  # fmt: skip
+_INSTEAD = "put the value into an environment variable, and that variable's name after `env:`"
+
+
+class WithheldError(ValueError):
+    """A complaint that does not say the value, which may be a secret.
+
+    Args:
+        what: What is wrong.
+        fix: What to do about it.
+    """
+
+    def __init__(self, what: str, fix: str = _INSTEAD) -> None:
+        self.fix = fix
+        super().__init__(what)
 
 
 class _Part(BaseModel):
@@ -26,6 +54,7 @@ class _Part(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, str_strip_whitespace=True,
+        hide_input_in_errors=True,  # it may be a secret
         defer_build=True,  # a model inside another one never needs a validator of its own
     )  # fmt: skip
 
@@ -82,6 +111,45 @@ class Channel(_Part):
         "starttls", description="How the way to the mail server is protected."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secrets(cls, given: Any) -> Any:
+        if not isinstance(given, (dict, Channel)):
+            raise WithheldError(
+                "a channel has a `name`, a `service` and more; this is a single value"
+            )
+        for key in given if isinstance(given, dict) else ():
+            if str(key).lower() in _SECRETS:
+                msg = f"`{key}` is no key of a channel: no address, key or password belongs here"
+                raise WithheldError(msg)
+        return given
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_address(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.field_name == "env" and value is not None:
+            text = str(value).strip()
+            if not _NAME.fullmatch(text) or _A_KEY.fullmatch(text):
+                raise WithheldError(
+                    "this must be the name of an environment variable, not the secret"
+                )
+        elif info.field_name not in _ADDRESSES and "://" in str(value):
+            raise WithheldError(
+                f"`{info.field_name}` is no address, and an address may be a secret"
+            )
+        return value
+
+    @field_validator("service", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        known = get_args(Service)
+        close = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
+        if close and close[0] != value:
+            raise WithheldError(
+                f"should be one of {', '.join(known)}", f"did you mean {close[0]!r}?"
+            )
+        return value
+
     @field_validator("to")
     @classmethod
     def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -113,11 +181,19 @@ class Alerts(_Part):
         None, description="What is not a P0 waits until they end."
     )
     timeout_seconds: float = Field(
-        10.0, gt=0, le=60, description="A service that has not answered by then is tried again."
+        10.0, gt=0, le=60, description="How long a service may take to answer."
     )
     attempts: int = Field(
         3, ge=1, le=10, description="Attempts of one run; the next run goes on trying."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_single_value(cls, given: Any) -> Any:
+        channels = given.get("channels") if isinstance(given, dict) else given
+        if channels is not None and not isinstance(channels, (list, tuple, Alerts)):
+            raise WithheldError("alerts have `channels`, a list; this is a single value")
+        return given
 
     @field_validator("channels")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tallymark.check.report_stories import Run, runs, seen_on, stories
+from tallymark.check.report_stories import Run, Sentence, runs, seen_on, stories
+from tallymark.report.text import clock, readable
 from tallymark.results import (
     BuildResult,
     CheckResult,
@@ -37,8 +39,8 @@ __all__ = ["built", "checked", "initialised", "made", "monitored", "plain", "ran
 
 WIDTH = 80
 NARROW = 64  # below so many columns a table has only what matters most
+SAID = 4  # sentences of one finding, where its deliveries differ
 SHOWN = 6  # findings; the reports have all
-MINUTES = 5  # a day whose first event comes this late began at midnight all the same
 LISTED = 40  # deliveries; of more, only those with something to say
 _COLOURS = {
     "GREEN": "bold green", "YELLOW": "bold yellow", "RED": "bold red",
@@ -47,7 +49,6 @@ _COLOURS = {
 }  # fmt: skip
 # Control characters, line and paragraph separators, changes of writing direction.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
-_EXPLAINS = ". It explains "
 _NAMES = {"executive-summary.pdf": "brief"}
 _REPORTS = {
     "md": ("report", "dq_report.md"), "json": ("data", "dq_report.json"),
@@ -75,8 +76,7 @@ def _when(since: str) -> str:
         moment = dt.datetime.fromisoformat(since)
     except ValueError:
         return since or "unknown"
-    day = f"{moment.day} {moment:%b}"
-    return day if moment.hour == 0 and moment.minute < MINUTES else f"{day} {moment:%H:%M}"
+    return clock(moment)
 
 
 def _long_day(day: str) -> str:
@@ -88,13 +88,6 @@ def _money(amount: Decimal, currency: str) -> str:
     """An amount with the sign of its currency where everybody knows it, else with its code."""
     sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")
     return f"{sign}{amount:,.2f}"
-
-
-def _readable(message: str) -> str:
-    """A message whose last sentence names other findings by their ids, with them in words."""
-    said, explains, ids = message.partition(_EXPLAINS)
-    words = [one.partition(":")[0].replace("_", " ") for one in ids.split(", ")]
-    return said + explains + ", ".join(dict.fromkeys(words))
 
 
 def _badge(word: str) -> str:
@@ -128,7 +121,7 @@ def _finding(console: Console, one: Finding, currency: str = "USD", where: str =
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=4)
     grid.add_column(ratio=1, overflow="fold")
-    said = Text(_readable(plain(one.message)))
+    said = Text(readable(plain(one.message)))
     said.append(f"\nsince {_when(one.since)}", style="dim")
     decided = one.decision if isinstance(one, Incident) else None
     for more in (where, one.owner, decided):
@@ -153,7 +146,24 @@ def _found(console: Console, reports: Sequence[DeliveryReport]) -> None:
         named = story.on[0].delivery if len(story.on) == 1 else seen_on(story)
         known = plain(named) in plain(story.one.message)
         _finding(console, story.one, where="" if known else named)
+        for other in story.sentences[1:SAID]:
+            _also(console, other)
+        _and_more(console, len(story.sentences) - SAID, "dq_report.md")
     _and_more(console, len(told) - SHOWN, "dq_report.md")
+
+
+def _also(console: Console, one: Sentence) -> None:
+    """What else was said of other deliveries with the same finding."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=4)
+    grid.add_column(ratio=1, overflow="fold")
+    said = Text(f"also: {readable(plain(one.message))}")
+    first = one.on[0].delivery
+    if len(one.on) > 1 or first not in one.message:
+        more = f" and {len(one.on) - 1:,} more" if len(one.on) > 1 else ""
+        said.append(f" · {plain(first)}{more}", style="dim")
+    grid.add_row("", said)
+    _print(console, grid)
 
 
 def _incidents(console: Console, found: Sequence[Incident], currency: str = "USD") -> None:
@@ -336,6 +346,7 @@ def ran(result: RunResult) -> None:
     left = [one for one in refused(result.check) if latest is None or one.date != latest.date]
     console.print()
     if latest is None:
+        _same(console, result)
         console.print(f"Data quality: {_badge(str(result.check.status))}")
         if result.check.status is not Status.GREEN:
             console.print()
@@ -343,34 +354,34 @@ def ran(result: RunResult) -> None:
     else:
         status = Status.RED if left else latest.status
         _day(console, status, latest.date, "  [dim]by tallymark[/]")
+        _same(console, result)
         if not left:
             _headline(console, latest)
         _found(console, left)
         _incidents(console, latest.incidents, result.build.currency)
-        _earlier(console, result.monitor)
+        _earlier(console, result.over)
     console.print()
     _amounts(console, result)
     console.print()
     _paths(_to_open(result))
 
 
-def _earlier(console: Console, days: Sequence[MonitorResult]) -> None:
-    """What broke on the days judged now and is over, a line each, the latest first."""
-    still = {one.id for one in days[-1].incidents}
-    over: dict[tuple[str, str], Incident] = {}
-    for day in days[:-1]:
-        for one in day.incidents:
-            if one.id not in still and one.severity is not Severity.P3:
-                over.setdefault((one.id, one.since), one)
-    if not over:
+def _same(console: Console, result: RunResult) -> None:
+    if result.unchanged:
+        console.print("Nothing has changed since the last run; this is how it stands.\n")
+
+
+def _earlier(console: Console, told: Sequence[Incident]) -> None:
+    """What broke and is over, a line each, the latest first."""
+    if not told:
         return
-    told = sorted(over.values(), key=lambda one: (one.since, one.id), reverse=True)
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=4)
     grid.add_column(width=12, style="dim", no_wrap=True)
     grid.add_column(width=max(20, console.width - 20), no_wrap=True, overflow="ellipsis")
     for one in told[:SHOWN]:
-        message = Text(_readable(plain(one.message)))
+        quiet = "quiet, not over yet: " if one.state == "quiet" else ""
+        message = Text(f"{quiet}{readable(plain(one.message))}")
         grid.add_row(f" {_badge(str(one.severity))}", _when(one.since), message)
     console.print()
     more = f", the latest {SHOWN} of {len(told)}" if len(told) > SHOWN else ""
@@ -389,13 +400,9 @@ def _amounts(console: Console, result: RunResult) -> None:
     )  # fmt: skip
     counted = _money(result.build.counted_revenue, result.build.currency)
     grid.add_row("revenue", f"{counted} counted{_with_channel(result)}")
-    if result.monitor:
-        colours = [str(one.status) for one in result.monitor]
-        counts = ", ".join(
-            f"{colours.count(name)} {_badge(name)}"
-            for name in ("GREEN", "YELLOW", "RED")
-            if name in colours
-        )
+    if result.days:
+        colours = Counter(result.days.values())
+        counts = ", ".join(f"{colours[one]} {_badge(str(one))}" for one in Status if colours[one])
         grid.add_row("days judged", counts)
     _print(console, grid)
 

@@ -1,4 +1,4 @@
-"""Plain data as YAML text: blocks, one key a line, and any text whatever in it.
+"""Plain data as YAML text: blocks, one key a line, and any text whatever in it; places in words.
 
 A text stands bare where every reader of YAML takes it for a text, else in double quotes with all
 that is not printable escaped, so that what is read is what was written, to the character.
@@ -10,9 +10,9 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
-__all__ = ["yaml_text"]
+__all__ = ["position", "spoken", "steps_in", "yaml_text"]
 
 # Bare words: no number, no date, no sign that means something; never what YAML 1.1 or 1.2 reads
 # as true, false or nothing.
@@ -101,3 +101,63 @@ def _quoted(text: str) -> str:
         one if one.isprintable() else f"\\U{ord(one):08x}"
         for one in json.dumps(whole, ensure_ascii=False)
     )
+
+
+def spoken(tree: Any, steps: Sequence[int | str]) -> str:
+    """Some steps into a tree in words: entries of a list by their id or name, if they have one.
+
+    >>> spoken({"rules": [{"id": "one"}]}, ["rules", 0, "severity"])
+    "rule 'one', severity"
+    >>> spoken({"shop": {"own_hosts": [1]}}, ["shop", "own_hosts", 0])
+    'shop.own_hosts, entry 1'
+    """
+    told: list[str] = []
+    keys: list[str] = []
+    node = tree
+    for step in steps:
+        try:
+            node = node[step]
+        except (KeyError, IndexError, TypeError):
+            node = None
+        if isinstance(step, str):
+            keys.append(step)
+            continue
+        names = [node.get(key) for key in ("id", "name")] if isinstance(node, dict) else []
+        name = next((one for one in names if isinstance(one, str) and one), None)
+        kind = keys.pop() if name and keys else ""
+        told += [".".join(keys)] if keys else []
+        word = kind.removesuffix("s") or "entry"
+        told.append(f"{word} {name!r}" if name else f"entry {step + 1}")
+        keys = []
+    told += [".".join(keys)] if keys else []
+    return ", ".join(told)
+
+
+def position(tree: Any, steps: Sequence[int | str]) -> tuple[int, int]:
+    """Line and column, from 1, of the last of some steps that can be found in a parsed file."""
+    line, column = 1, 1
+    node: Any = tree
+    for step in steps:
+        try:
+            mark = node.lc
+            found = mark.key(step) if isinstance(node, dict) else mark.item(step)
+            line, column = found[0] + 1, found[1] + 1
+            node = node[step]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    return line, column
+
+
+def steps_in(location: Sequence[int | str], tree: Any) -> tuple[int | str, ...]:
+    """The steps of a location that are in the file: the validator adds the names of choices."""
+    steps: list[int | str] = []
+    node = tree
+    for number, step in enumerate(location, start=1):
+        if isinstance(node, dict) and (step in node or number == len(location)):
+            node = node.get(step)
+        elif isinstance(node, list) and isinstance(step, int) and step < len(node):
+            node = node[step]
+        else:
+            continue
+        steps.append(step)
+    return tuple(steps)

@@ -105,8 +105,9 @@ def test_a_late_delivery(shop: Shop) -> None:
     shop.put(as_csv(made_day(4)), "2031-05-04.csv")
     (found,) = findings(_due(shop, "2031-05-05T19:00+00:00"), "file_late")
     assert (found.delivery, found.severity) == ("2031-05-04.csv", "P1")
-    assert found.since == "2031-05-05T07:00:00.000Z"
-    assert found.evidence["hours_late"] == 12
+    assert found.since == "2031-05-05T06:00:00.000Z"
+    assert found.evidence["hours_late"] == 13
+    assert "due by 2031-05-05 06:00 UTC, counts as late from 07:00 UTC on" in found.message
     shop.put(as_csv(made_day(5)), "2031-05-05.csv")
     later = findings(_due(shop, "2031-05-06T06:59+00:00"), "file_late")
     assert [one.delivery for one in later] == ["2031-05-04.csv"]

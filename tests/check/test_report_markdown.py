@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from tallymark.check.report_markdown import markdown
-from tallymark.check.report_text import cell, escaped, rich
+from tallymark.check.report_text import cell
 from tallymark.config import Severity
+from tallymark.escaping import escaped, rich
 from tallymark.results import Finding, Verdict
 from tests.check.reporting import FORMULAS, HOSTILE, a_delivery, a_finding, a_result
 
@@ -153,3 +154,57 @@ def test_ordinary_words_stay_readable() -> None:
 def test_a_cell_is_no_formula(text: str) -> None:
     """Neither in ASCII nor in full width, whatever stands unseen before it."""
     assert str(cell(text)).startswith("'")
+
+
+def _wrong(told: str, day: int) -> Finding:
+    return a_finding(
+        "file_kind", severity=Severity.P0, rows=None, share=None,
+        message=f"events_203105{day:02}.csv: {told}",
+    )  # fmt: skip
+
+
+def test_sentences_that_differ_are_all_told() -> None:
+    """One finding of several deliveries says of each what it is; alike ones are told once."""
+    told = ["it is JSON", "it holds 12 zip archives", "it holds 7 zip archives", "it is HTML"]
+    days = [a_delivery(day, _wrong(said, day)) for day, said in enumerate(told, 1)]
+    lines = markdown(a_result(days)).splitlines()
+    at = lines.index("- What was said:")
+    assert lines[at + 1 : at + 4] == [
+        "  - `events_20310501.csv`: it is JSON",
+        "  - `events_20310502.csv`, `events_20310503.csv`: it holds 12 zip archives",
+        "  - `events_20310504.csv`: it is HTML",
+    ]
+
+
+def test_sentences_that_differ_in_numbers_are_one() -> None:
+    """Counts and shares of several days are no reason to tell a finding more than once."""
+    days = [
+        a_delivery(day, a_finding(message=f"{day * 1000:,} of 9,000 rows ({day / 9:.1%}) lack it"))
+        for day in range(1, 5)
+    ]
+    assert "What was said" not in markdown(a_result(days))
+
+
+def test_many_sentences_are_bounded() -> None:
+    """A finding that says something else on each of many days does not fill the report."""
+    words = [f"it is {chr(97 + day)}{chr(97 + day)}" for day in range(1, 21)]
+    days = [a_delivery(day, _wrong(said, day)) for day, said in enumerate(words, 1)]
+    text = markdown(a_result(days))
+    assert sum(line.startswith("  - `") for line in text.splitlines()) == 8
+    assert "  - and 12 more in dq_report.json" in text
+
+
+def test_repeated_rows_are_said() -> None:
+    """Accepted rows that repeat others exactly are in no number, and the report says so."""
+    assert "repeat" not in markdown(a_result([a_delivery(1)])).split("## How")[0]
+    days = [a_delivery(1, rows_repeated=1), a_delivery(2)]
+    told = markdown(a_result(days))
+    assert (
+        "1 accepted row is an exact repeat of another and counts in nothing: events_20310501.csv."
+        in told
+    )
+    days = [a_delivery(day, rows_repeated=3) for day in range(1, 6)]
+    assert (
+        "15 accepted rows are exact repeats of others and count in nothing: 5 deliveries between "
+        "1 May and 5 May 2031." in markdown(a_result(days))
+    )

@@ -243,6 +243,19 @@ def test_every_broken_file_of_many_is_counted(raw: Path) -> None:
     assert "on 3 deliveries from 6 May on" in said.out
 
 
+def test_the_terminal_says_what_each_wrong_file_is(tmp_path: Path) -> None:
+    """One finding of several files is told once, and what else they are beside it."""
+    for name, content in (
+        ("events_20310505.csv", b"<html></html>"), ("events_20310506.csv", b'{"a": 1}'),
+        ("events_20310507.csv", b"<html>"), ("events_20310508.parquet", b"a,b"),
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+    said = call("check", "--input", tmp_path, "--output", tmp_path / "reports")
+    assert said.out.count("also: ") == 2
+    assert "also: events_20310506.csv: the name says CSV, but it is JSON" in said.out
+    assert "also: events_20310508.parquet" in said.out
+
+
 def test_rows_in_another_encoding_are_kept_aside(raw: Path) -> None:
     """Rows that are not UTF-8 go to the quarantine with their bytes; the others stay."""
     path = raw / GOOD
@@ -252,7 +265,7 @@ def test_rows_in_another_encoding_are_kept_aside(raw: Path) -> None:
     output = raw.parent / "out"
     said = call("run", "--input", raw, "--output", output, "--fail-on", "warn")
     assert said.code == 1
-    assert verdicts(output)[GOOD] == ("QUARANTINE", 11, 1, ["broken_row"])
+    assert verdicts(output)[GOOD] == ("QUARANTINE", 11, 1, ["broken_row:encoding"])
     kept = (output / "quarantine" / "rows" / f"{GOOD}.csv").read_bytes()
     assert b"not UTF-8" in kept
     assert "ausgewählt".encode("latin-1") in kept
@@ -364,3 +377,19 @@ def test_an_output_without_permission(command: str, raw: Path, ran: Path) -> Non
     assert said.code == 2
     assert str(locked) in said.err
     assert "ermission" in said.err
+
+
+def test_a_mistake_in_the_monitor_rules_is_told_before_anything_is_published(
+    raw: Path, tmp_path: Path
+) -> None:
+    """A run that cannot judge its days does not build them first."""
+    home = tmp_path / "home"
+    assert call("init", home, "--from", raw / "*.csv").code == 0
+    rules = home / "rules" / "monitor.yml"
+    text = rules.read_text(encoding="utf-8")
+    assert "layer: health" in text
+    rules.write_text(text.replace("layer: health", "layer: helth", 1), encoding="utf-8")
+    said = call("run", "--project", home)
+    assert said.code == 2
+    assert "monitor.yml" in said.err
+    assert not (home / "warehouse" / "tallymark.duckdb").exists()

@@ -87,7 +87,7 @@ MISTAKES = [
      ":5:5: unknown key 'aliasses'\n  fix: did you mean 'aliases'?"),
     ("contracts/events", COLUMN, ":1:1: columns: no column has the role 'event_name'"),
     ("contracts/events", COLUMN.replace("client_id", "client"),
-     ":3:5: columns.0.role: should be 'client_id', "),
+     ":3:5: column 'id', role: should be 'client_id', "),
     ("rules/check", f"{RULE}check: file_emty\n",
      ":4:5: rule 'one': unknown check 'file_emty'\n  fix: did you mean 'file_empty'?"),
     ("rules/check", f"{RULE}chek: file_empty\n",
@@ -95,9 +95,9 @@ MISTAKES = [
     ("rules/check", f"{RULE}check: client_missing\n    action: quarantine_rows\n",
      ":5:5: rule 'one': client_missing cannot quarantine rows"),
     ("rules/check", "rules:\n  - id: one\n    check: file_empty\n",
-     ":2:5: rules.0.severity: is required"),
+     ":2:5: rule 'one', severity: is required"),
     ("rules/check", RULE.replace("P1", "P9") + "check: file_empty\n",
-     ":3:5: rules.0.severity: should be 'P0', 'P1', 'P2' or 'P3' (got 'P9')"),
+     ":3:5: rule 'one', severity: should be 'P0', 'P1', 'P2' or 'P3' (got 'P9')"),
 ]  # fmt: skip
 
 
@@ -112,18 +112,21 @@ def test_a_mistake_is_refused_where_it_stands(
 
 SOUND = "    layer: health\n    method: count\n    metric: sessions\n"
 WATCH_MISTAKES = [
-    ("    layer: helth\n", ":4:5: rules.0.layer: should be 'health', 'quality' or 'business'"),
+    ("    layer: helth\n", ":4:5: rule 'one', layer: should be 'health', 'quality' or 'business'"),
     ("    layer: health\n    methd: count\n",
      ":5:5: unknown key 'methd'\n  fix: did you mean 'method'?"),
-    ("    layer: health\n    method: count\n", ": rule 'one' judges by count but names no metric"),
+    ("    layer: health\n    method: count\n",
+     ":2:5: rule 'one' judges by count but names no metric"),
     ("    layer: health\n    method: count\n    metric: sesions\n",
-     ": rule 'one': there is no metric 'sesions'\n  fix: did you mean 'sessions'?"),
+     ":6:5: rule 'one': there is no metric 'sesions'\n  fix: did you mean 'sessions'?"),
+    (f"{SOUND}    depends_on: [rows, page_view, purchase.tax, client_id, refferer]\n",
+     ":7:60: rule 'one': there is no metric, column or field 'refferer'\n  fix: did you mean 'ref"),
     ("    layer: health\n    metric: sessions\n",
-     ": rule 'one' is deterministic but has no metric and threshold"),
+     ":2:5: rule 'one' is deterministic but has no metric and threshold"),
     (f"{SOUND}promotions: [{{name: sale, start: '2031-05-09', end: '2031-05-02'}}]\n",
-     ": promotion 'sale' ends before it starts"),
+     ":7:48: promotion 'sale' ends before it starts"),
     (f"{SOUND}promotions: [{{name: sale, start: 'soon', end: '2031-05-02'}}]\n",
-     ": promotion 'sale': "),
+     ":7:27: promotion 'sale': "),
 ]  # fmt: skip
 
 

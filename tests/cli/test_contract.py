@@ -129,6 +129,27 @@ def test_an_alias_is_written_and_told(tmp_path: Path) -> None:
     )
 
 
+def test_an_alias_says_what_holds(shop: Path, ran: Path, tmp_path: Path) -> None:
+    """Since when is not known without the ledger; the next run is one that finds the deliveries."""
+    given = ["contract", "alias", "client_id", "clientId", "--project"]
+    (tmp_path / "bare").mkdir()
+    said = call(*given, tmp_path / "bare").out
+    assert f"no run was kept in {tmp_path / 'bare' / 'warehouse'}" in said
+    assert "--warehouse" in said
+    assert "no delivery with it" not in said
+    assert said.endswith(
+        f"Next: tallymark run --project {tmp_path / 'bare'} with the --input and --output of your "
+        "last run\n"
+    )
+    project(tmp_path / "whole", tallymark=f"input: {shop / 'raw'}\n")
+    said = call(*given, tmp_path / "whole", "--warehouse", ran / "warehouse").out
+    assert said.startswith("clientId is now a name of column client_id, since 2026-01-09\n")
+    assert said.endswith(f"Next: tallymark run --project {tmp_path / 'whole'}\n")
+    said = call("contract", "alias", "client_id", "cid", "--project", tmp_path / "whole",
+                "--warehouse", ran / "warehouse").out  # fmt: skip
+    assert "; no delivery with it is known yet\n" in said
+
+
 def test_after_the_alias_the_rename_is_no_error(tmp_path: Path) -> None:
     """From a P0 to green: the alias is dated by the ledger, and its days are judged again."""
     make_shop(tmp_path, days=4, events_per_day=200, seed=3, incidents=("column_renamed@4",))

@@ -183,6 +183,25 @@ def test_a_test_message(home: Home) -> None:
     home.there.answers = [403]
     failed = home.call("alerts", "test")
     assert (failed.code, "answered 403" in failed.out) == (1, True)
+    home.there.answers = [200]
+    home.call("alerts", "test")
+    ids = [one["id"] for one in home.there.taken]
+    assert len(set(ids)) == len(ids) == 2
+
+
+def test_what_a_service_refuses_is_listed_and_sent_on_request(home: Home) -> None:
+    """The run goes on, the list says why, and `--refused` sends it again."""
+    home.there.answers = [400]
+    assert "answered 400; 1 message was refused and kept" in home.run().err
+    assert home.run().err.count("answered 400") == 0
+    listed = home.call("alerts", "list").out
+    assert listed.startswith("refused ")
+    assert "(2 attempts; answered 400)" in listed
+    home.there.answers = [200]
+    assert "Kept: 1 refused; `tallymark alerts list` shows them." in home.call("alerts", "send").out
+    assert home.told == []
+    assert home.call("alerts", "send", "--refused").out == "1 sent, 0 waiting.\n"
+    assert home.told == [("opened", KEY)]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +241,30 @@ def test_a_secret_in_the_file_is_refused(tmp_path: Path) -> None:
     said = call("alerts", "test", "--project", tmp_path)
     assert said.code == 2
     assert "tallymark.yml:5:" in said.err
+    assert "the name of an environment variable, not the secret\n  fix: put the value" in said.err
+    assert "hooks.slack.com" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("https://evil.example/s3cret", "`channels`, a list; this is a single value"),
+        ("{channels: 'https://evil.example/s3cret'}", "`channels`, a list; this is a single value"),
+        ("{channels: ['https://evil.example/s3cret']}", "this is a single value"),
+        (
+            "{channels: [{name: a, service: webhook, url: 'https://evil.example/s3cret'}]}",
+            "`url` is no key of a channel",
+        ),
+        ("{channels: [{name: a, service: slak, env: HOOK}]}", "did you mean 'slack'?"),
+    ],
+)
+def test_mistakes_about_channels(tmp_path: Path, text: str, said: str) -> None:
+    """Each in a sentence, and none of them shows an address."""
+    (tmp_path / "tallymark.yml").write_text(f"alerts: {text}\n", encoding="utf-8")
+    found = call("alerts", "test", "--project", tmp_path)
+    assert found.code == 2
+    assert said in found.err
+    assert "s3cret" not in found.out + found.err
 
 
 def test_a_run_that_is_killed_while_it_tells_tells_once(home: Home) -> None:

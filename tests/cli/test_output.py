@@ -64,7 +64,9 @@ def test_json_is_all_there_is_on_standard_output() -> None:
     assert found["build"]["tables"]["fct_orders"] == 15
     assert found["monitor"]["status"] == "RED"
     assert found["report"]["paths"][0].endswith("reports/executive-summary.pdf")
-    assert set(found["run"]) == {"check", "build", "monitor", "report", "paths"}
+    assert set(found["run"]) == {
+        "check", "build", "monitor", "report", "paths", "days", "over", "unchanged",
+    }  # fmt: skip
     assert found["init"][0] == "shop/tallymark.yml"
     assert len(found["demo"]["files"]) == 2
 
@@ -95,6 +97,79 @@ def test_quiet_says_nothing_but_data_and_errors() -> None:
     assert call("check", "--input", "raw", "--quiet", "--json").data["status"] == "RED"
     assert call("check", "--input", "lost", "-q").err.startswith("tallymark: lost: no such file")
     assert call("init", "shop", "--from", "raw", "-q") == Said(0, "", "")
+
+
+SAME = "Nothing has changed since the last run; this is how it stands.\n\n"
+
+
+@pytest.mark.usefixtures("here")
+def test_the_same_state_is_told_in_the_same_words() -> None:
+    """A second run tells of all days and of what is over, and that nothing has changed."""
+    first, second = (call("run", "--input", "raw") for _ in range(2))
+    assert "over by now\n" in first.out
+    assert re.search(r"days judged  \d+ GREEN, (\d+ YELLOW, )?\d+ RED\n", first.out)
+    assert SAME not in first.out
+    assert second.out.count(SAME) == 1
+    assert second.out.replace(SAME, "") == first.out
+    third = call("run", "--input", "raw", "--json").data
+    assert third["unchanged"]
+    assert (len(third["monitor"]), len(third["days"])) == (1, 8)
+    assert third["days"]["2026-01-12"] == "RED"
+    assert {one["state"] for one in third["over"]} == {"resolved"}
+
+
+def test_what_is_quiet_is_not_called_over(capsys: pytest.CaptureFixture[str]) -> None:
+    """An incident that was not found on the latest day is told, as what it is."""
+    built = BuildResult(
+        rebuilt=False, reason="why", tables={"fct_sessions": 1}, counted_orders=1,
+        counted_revenue=Decimal(5), reconciliation=(),
+    )  # fmt: skip
+    day = MonitorResult(date="2031-05-06", status=Status.GREEN, headline="GREEN: fine",
+                        findings=(), incidents=())  # fmt: skip
+    over = [Incident(**{**dataclasses.asdict(_finding(number)), "layer": Layer.QUALITY,
+                        "severity": Severity.P2}, state=state)
+            for number, state in ((1, "quiet"), (2, "resolved"))]  # fmt: skip
+    paths = {"reports": Path("reports"), "warehouse": Path("warehouse")}
+    terminal.ran(RunResult(
+        check=_check(_delivery()), build=built, monitor=(day,), report=None, paths=paths,
+        days={"2031-05-05": Status.RED, "2031-05-06": Status.GREEN}, over=over,
+    ))  # fmt: skip
+    said = capsys.readouterr().out
+    assert "quiet, not over yet: finding 1\n" in said
+    assert " finding 2\n" in said
+    assert "days judged  1 GREEN, 1 RED\n" in said
+
+
+@pytest.mark.usefixtures("here")
+def test_a_hurt_ledger_is_healed_not_counted() -> None:
+    """Unreadable judgements are made anew, or left out where the watch does not run."""
+    first = call("run", "--input", "raw")
+    for name in ("incidents", "2026-01-12"):
+        Path("warehouse", "ledger", "days", f"{name}.json").write_text("{", encoding="utf-8")
+    skipped = call("run", "--input", "raw", "--skip", "monitor", "--skip", "report", "--json")
+    assert skipped.err == ""
+    assert (len(skipped.data["days"]), skipped.data["over"]) == (7, [])
+    assert call("run", "--input", "raw").out == first.out
+
+
+@pytest.mark.usefixtures("here")
+def test_what_has_changed_is_not_called_the_same(shop: Path, tmp_path: Path) -> None:
+    """A decision, a delivery or another judgement is a change; a deleted report is none."""
+    raw = tmp_path / "some"
+    raw.mkdir()
+    files = sorted((shop / "raw").iterdir())
+    for one in files[:-1]:
+        (raw / one.name).symlink_to(one)
+    given = ("run", "--input", raw)
+    call(*given)
+    (tmp_path / "reports" / "monitoring_report.md").unlink()
+    assert SAME in call(*given).out
+    named = call("incidents", "list", "--json").data["incidents"][0]["id"]
+    assert call("incidents", "ack", named).code == 0
+    assert SAME not in call(*given).out
+    assert SAME in call(*given).out
+    (raw / files[-1].name).symlink_to(files[-1])
+    assert SAME not in call(*given).out
 
 
 # ---------------------------------------------------------------- width and colour

@@ -63,7 +63,7 @@ def test_a_late_delivery_is_a_warning(simulated: Shop, day: Dates) -> None:
     (incident,) = watch.judge(day(5)).incidents
     assert (incident.id, incident.severity) == ("delivery_late", Severity.P2)
     assert incident.since == f"{day(7)}T07:00:00.000Z"
-    assert "counts as missing from 08:00 UTC on" in incident.message
+    assert "due by 07:00 UTC, counts as late from 08:00 UTC on" in incident.message
     assert incident.key == f"delivery_late@{day(5)}"
     whole = watched(simulated.simulate(7), CALENDAR, late)
     assert whole.judge(day(6)).status is Status.GREEN
@@ -81,3 +81,72 @@ def test_days_that_are_never_delivered_are_not_missing(simulated: Shop, day: Dat
     assert incident.id == "delivery_missing"
     findings = {one.id: one for one in watch.judge(day(8)).findings}
     assert findings["days_missing"].evidence["days"] == [str(day(7))]
+
+
+def test_each_missing_day_costs_a_day(simulated: Shop, day: Dates) -> None:
+    """Three days without a delivery put three days' revenue at risk, and the formula says so."""
+    shop = simulated.simulate(12)
+    watch = watched(shop, Calendar())
+    (one,) = watch.judge(day(12)).incidents
+    (three,) = watch.judge(day(14)).incidents
+    assert float(three.money_at_risk) == pytest.approx(3 * float(one.money_at_risk), abs=0.02)
+    assert three.money_formula.startswith("3 missing days, times the mean daily revenue")
+    assert "nor for 2 more days since" in three.message
+    shop.drop(day(5))
+    shop.drop(day(6))
+    after = {one.id: one for one in watched(shop, Calendar()).judge(day(9)).incidents}
+    assert after["days_missing"].money_formula.startswith("2 missing days")
+
+
+def test_a_gap_begins_with_the_first_expected_day(simulated: Shop, day: Dates) -> None:
+    """Weekdays alone are delivered: a missing Monday is missing since Monday, not Saturday."""
+    shop = simulated.simulate(8)
+    for number in (5, 6, 7):
+        shop.drop(day(number))
+    weekdays = Calendar(weekdays=("mon", "tue", "wed", "thu", "fri"))
+    (incident,) = watched(shop, weekdays).judge(day(7)).incidents
+    assert incident.since == f"{day(7)}T00:00:00.000Z"
+    assert incident.evidence["days_missing"] == 1
+    assert "Mon 12 May" in incident.message
+
+
+def test_a_day_on_which_nothing_is_due_says_so(simulated: Shop, day: Dates) -> None:
+    """`--expected-run-date` on a Sunday of a shop that exports on weekdays: none is due."""
+    shop = simulated.simulate(5)
+    weekdays = Calendar(weekdays=("mon", "tue", "wed", "thu", "fri"))
+    result = watched(shop, weekdays).judge(day(6), expected_run_date=day(6))
+    assert result.status is Status.GREEN
+    assert "no delivery is due for Sun 11 May 2031" in result.headline
+    assert "ordinary" not in result.headline
+    asked = watched(shop, weekdays).judge(day(4), expected_run_date=day(6))
+    assert any("no delivery is due for Sun 11 May" in one for one in asked.notes)
+
+
+@pytest.mark.parametrize(
+    ("now", "weekdays", "told"),
+    [
+        (None, (), None),
+        ("2031-05-19T09:00", (), None),  # three days since Thursday the 15th: a weekend
+        ("2031-05-20T09:00", (), "2031-05-16"),
+        ("2031-05-21T09:00", ("mon", "tue", "wed", "thu", "fri"), None),
+        ("2031-05-22T09:00", ("mon", "tue", "wed", "thu", "fri"), "2031-05-16"),
+    ],
+)
+def test_old_data_is_said_where_there_is_a_clock(
+    simulated: Shop, now: str | None, weekdays: tuple[str, ...], told: str | None
+) -> None:
+    """Without a calendar's hour, `--now` days after the newest delivery is a warning."""
+    calendar = Calendar(weekdays=weekdays) if weekdays else Calendar()
+    result = watched(simulated.simulate(11), calendar, now).judge(dt.date(2031, 5, 15))
+    found = {one.id: one for one in result.findings}
+    assert ("freshness" in found) is (told is not None)
+    if told:
+        assert found["freshness"].severity is Severity.P2
+        assert found["freshness"].since.startswith(told)
+        assert "Thu 15 May" in result.headline
+
+
+def test_old_data_with_a_calendars_hour_is_missing(simulated: Shop, day: Dates) -> None:
+    """Where the calendar says when a delivery is due, the missing one is told, not its age."""
+    watch = watched(simulated.simulate(11), CALENDAR, "2031-05-25T09:00")
+    assert "freshness" not in {one.id for one in watch.judge(day(10)).findings}

@@ -52,6 +52,44 @@ def test_an_incident_lives_as_long_as_it_is_found() -> None:
     assert [found.key for found in ledger.over_today()] == ["orders@2031-05-01"]
 
 
+def test_an_incident_that_may_be_over_is_quiet() -> None:
+    """On its first day without it, it neither counts nor is over; found again, it is open."""
+    ledger = lived([one()], [])
+    assert told(ledger) == [("orders@2031-05-01", "quiet", None)]
+    assert ledger.found() == []
+    assert [found.key for found in ledger.quiet_today()] == ["orders@2031-05-01"]
+    ledger.add("2031-05-03", [one()])
+    assert told(ledger) == [("orders@2031-05-01", "open", None)]
+
+
+def test_a_rise_and_a_fall_are_two() -> None:
+    """What rose and falls on the next day has another cause, and is told as such."""
+    up, down = (one("referrer_coverage", evidence={"direction": way}) for way in ("up", "down"))
+    assert told(lived([up], [up], [down])) == [
+        ("referrer_coverage@2031-05-03", "open", None),
+        ("referrer_coverage@2031-05-01", "resolved", "2031-05-03"),
+    ]
+
+
+def test_a_gap_is_one_incident() -> None:
+    """Told on its day, with the next delivery and on the days after that: always the same gap."""
+    names = ("delivery_missing", "missing_days", "days_missing")
+    gap = [one(name, metric=None, layer=Layer.HEALTH) for name in names]
+    assert told(lived(*([found] for found in gap))) == [
+        ("delivery_missing@2031-05-01", "open", None)
+    ]
+    later = dataclasses.replace(gap[0], since="2031-05-09T00:00:00.000Z")
+    assert len(told(lived([gap[2]], [gap[2], later]))) == 2
+
+
+def test_what_was_open_is_shown_where_nothing_came() -> None:
+    """A day without a delivery hides no incident of the days before, gravest first."""
+    ledger = lived([one()])
+    missing = one("delivery_missing", metric=None, layer=Layer.HEALTH, severity=Severity.P0)
+    ledger.add("2031-05-02", [missing], judged=frozenset())
+    assert [found.id for found in ledger.found()] == ["delivery_missing", "orders"]
+
+
 def test_a_fact_is_over_when_it_is_gone() -> None:
     """A renamed column is there or is not; when it comes back it is another incident."""
     fact = one(RENAMED, metric=None)
@@ -78,6 +116,15 @@ def test_a_cause_that_is_found_later_takes_the_incident_over() -> None:
         ("outage@2031-05-01", "open", None), ("orders@2031-05-01", "resolved", "2031-05-02")
     ]  # fmt: skip
     assert ledger.all()[1].decision == "explained by outage"
+
+
+def test_what_began_later_is_another_incident() -> None:
+    """A column that is lost on the fourth day did not make what was strange since the first."""
+    lost = one("column_missing:referrer", "orders", since="2031-05-08T00:00:00.000Z")
+    assert told(lived([one()], [lost])) == [
+        ("column_missing:referrer@2031-05-02", "open", None),
+        ("orders@2031-05-01", "resolved", "2031-05-02"),
+    ]
 
 
 def decided(kind: str, day: str = "2031-05-02", **more: Any) -> tuple[Choice, ...]:

@@ -15,9 +15,9 @@ from tallymark.engine.warehouse import Warehouse
 from tallymark.errors import ConfigError, UsageError
 from tallymark.monitor.book import Book
 from tallymark.monitor.kept import kept_incidents
-from tallymark.monitor.lives import ACK, RESOLVE, Choice, choices_of
+from tallymark.monitor.lives import ACK, RESOLVE, Choice, NewNormal, agreed, choices_of
 from tallymark.monitor.watch import Watch
-from tallymark.results import Incident, Layer, Severity
+from tallymark.results import Finding, Incident, Layer, Severity
 
 Shop = Any
 Dates = Callable[[int], dt.date]
@@ -139,3 +139,15 @@ def test_a_decision_with_no_day(tmp_path: Path) -> None:
     append(tmp_path, RESOLVE, {"incident": "a@b", "day": "2031-06-07", "new_normal_since": "soon"})
     with pytest.raises(ConfigError, match="'soon' is no day"):
         choices_of(read(tmp_path))
+
+
+def test_the_gate_says_of_it_what_is_known() -> None:
+    """What the gate compares with the days before is information once these count no more."""
+    lost, gone = (
+        Finding(id=name, layer=Layer.QUALITY, severity=Severity.P1, message="fell",
+                since="2031-05-05T00:00:00.000Z")
+        for name in ("client_ids_lost", "column_missing:client_id")
+    )  # fmt: skip
+    anew = [NewNormal(dt.date(2031, 5, 1), frozenset({"identity_coverage", "client_ids_lost"}))]
+    assert [one.severity for one in agreed([lost, gone], anew)] == [Severity.P3, Severity.P1]
+    assert [one.severity for one in agreed([lost], [])] == [Severity.P1]

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tallymark.monitor.report import SCHEMA, as_json, escaped, markdown
+from tallymark.monitor.report import SCHEMA, as_json, markdown
 from tallymark.results import Finding, Incident, Layer, MonitorResult, Severity, Status
 
 Shop = Any
@@ -112,4 +112,25 @@ def test_markdown_is_the_same_every_time(simulated: Shop, day: Callable[[int], d
 
 def test_long_outside_text_is_cut() -> None:
     """One piece of outside text cannot fill the page."""
-    assert len(escaped("a" * 10_000)) == 500
+    long = dataclasses.replace(hostile(), headline="a" * 10_000, incidents=[], findings=[])
+    assert "a" * 499 + "…" in markdown(long)
+    assert "a" * 500 not in markdown(long)
+
+
+def test_markdown_is_read_as_it_stands() -> None:
+    """Names keep their underscores, a fix its command, money its currency, a runbook its link."""
+    found = dataclasses.replace(
+        hostile().incidents[0], id="identity_coverage", message="client_id is empty",
+        fix="say `tallymark contract alias client_id clientId`",
+        money_at_risk=Decimal("14353.93"), money_formula="revenue since, times a share = $14,354",
+        runbook="https://wiki.example/run(book)",
+    )  # fmt: skip
+    text = markdown(dataclasses.replace(hostile(), incidents=[found]))
+    assert "### P2 identity_coverage" in text
+    assert "client_id is empty." in text
+    assert "- Fix: say `tallymark contract alias client_id clientId`" in text
+    assert r"- Money at risk: \$14,354 (revenue since, times a share)" in text
+    assert "Runbook: <" not in text
+    linked = dataclasses.replace(found, runbook="https://wiki.example/runbook")
+    text = markdown(dataclasses.replace(hostile(), incidents=[linked]))
+    assert "- Runbook: <https://wiki.example/runbook>" in text

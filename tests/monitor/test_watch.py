@@ -293,7 +293,7 @@ def test_lost_amounts_are_an_error_of_quality(simulated: Shop, day: Dates) -> No
 
 
 def test_a_day_without_delivery_is_the_gravest_error(simulated: Shop, day: Dates) -> None:
-    """It is P0 on its own day, and only information afterwards."""
+    """It is P0 on its own day, and the same incident, a warning, while touches lie in the gap."""
     shop = simulated.simulate(9)
     shop.drop(day(6))
     watch = shop.watch()
@@ -303,8 +303,25 @@ def test_a_day_without_delivery_is_the_gravest_error(simulated: Shop, day: Dates
     assert result.incidents[0].since == f"{day(6).isoformat()}T00:00:00.000Z"
     assert result.incidents[0].money_at_risk is not None
     after = watch.judge(day(7))
-    assert after.status is Status.GREEN
-    assert by_id(after)["days_missing"].severity is Severity.P3
+    assert after.status is Status.YELLOW
+    assert by_id(after)["days_missing"].severity is Severity.P2
+    assert after.incidents[0].key == f"delivery_missing@{day(6).isoformat()}"
+
+
+def test_a_day_without_delivery_hides_nothing(simulated: Shop, day: Dates) -> None:
+    """What was open stays in the report, and the layers that could not be judged say so."""
+
+    def fewer_ids(one: Any) -> None:
+        if one.number >= 6:
+            one.anonymous = one.rng.binomial(one.events.astype(int), 0.6).astype(float)
+
+    watch = simulated.simulate(8, plant=fewer_ids).watch()
+    open_ones = {one.key for one in watch.judge(day(7)).incidents}
+    assert f"identity_coverage@{day(6).isoformat()}" in open_ones
+    result = watch.judge(day(8))
+    assert open_ones < {one.key for one in result.incidents}
+    assert result.layers["quality"] is Status.RED
+    assert any("were not judged" in note for note in result.notes)
 
 
 def test_freshness_is_judged_by_the_expected_date(simulated: Shop, day: Dates) -> None:

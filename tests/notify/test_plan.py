@@ -10,11 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tallymark.notify.desk import AlertDesk
 from tallymark.notify.follower import Follower
-from tallymark.notify.messages import as_email, as_pagerduty, as_slack, as_text, dumped
+from tallymark.notify.messages import (
+    as_defused,
+    as_email,
+    as_pagerduty,
+    as_slack,
+    as_text,
+    dumped,
+    message_of,
+)
 from tallymark.notify.outbox import Outbox
 from tallymark.notify.plan import plan
 from tallymark.results import Finding, Incident, Layer, Severity
@@ -75,6 +85,16 @@ def test_owners_hear_of_their_own(tmp_path: Path) -> None:
     """A channel with owners gets their incidents alone."""
     days = Days(Outbox(tmp_path), alerts(HOOK | {"owners": ["data"]}))
     assert days.hear(incident(), incident("rename", owner="data")) == [("opened", "P1")]
+
+
+def test_each_owner_hears_in_a_channel_of_his_own() -> None:
+    """Two channels, two owners: each gets what is his, and nobody what has no owner."""
+    two = [{**HOOK, "name": name, "owners": [name]} for name in ("checkout", "data")]
+    three = [incident(), incident("rename", owner="data"), incident("outage", owner=None)]
+    made = plan(alerts(*two), three, [], day="2031-05-05", shop="Shop", currency="USD")
+    assert [(one.channel, one.incident) for one in made] == [
+        ("checkout", "orders"), ("data", "rename"),
+    ]  # fmt: skip
 
 
 def test_a_channel_may_hear_of_beginnings_alone(tmp_path: Path) -> None:
@@ -165,23 +185,70 @@ def test_pagerduty_has_one_key_an_incident() -> None:
     assert len(as_pagerduty(message(name="x" * 400), "key")["dedup_key"]) <= 255
 
 
+@pytest.mark.parametrize(
+    ("link", "kept"),
+    [
+        ("https://wiki.example.org/runbooks/orders#now", True), ("http://wiki/orders", True),
+        ("javascript:alert(1)", False), ("JavaScript://x/%0aalert(1)", False),
+        ("data:text/html,x", False), ("https://", False), ("http://[::1", False),
+        ("https://a b", False), ("//wiki/orders", False),
+    ],
+)  # fmt: skip
+def test_a_runbook_is_a_link_that_opens_a_page(link: str, kept: object) -> None:
+    """Anything but an http link is left out of every form."""
+    made = message(runbook=link)
+    assert made.facts.get("Runbook") == (link if kept else None)
+    assert (link in as_text(made)) is kept
+    assert (link in as_defused(made)[1]) is kept
+
+
+def test_two_shops_that_share_a_place_are_told_apart() -> None:
+    """The same incident of two shops has two keys: neither is dropped as one that came before."""
+    one = incident()
+    ids = {
+        message_of(one, event="opened", channel="hook", key=one.key or "", ordinal=0, shop=shop,
+                   currency="USD").id
+        for shop in ("Shop", "Other shop")
+    }  # fmt: skip
+    assert len(ids) == 2
+
+
+@given(st.text(st.sampled_from("@<>[]()!|`~&#;:/. aw") | st.characters(), max_size=60))
+def test_defused_text_reads_the_same_and_does_nothing(text: str) -> None:
+    """But for what has no width and wide brackets it is the text, and nothing of it acts."""
+    made = message(message=f"x {text}")
+    title, body = as_defused(made)
+    for shown in (title, body):
+        assert not re.search(
+            r"@\w|\]\(|\]\[|\]:|<|>|://|\|\||&#?\w+;|\bwww\.", shown, re.IGNORECASE
+        )
+    narrow = str.maketrans("\uff1c\uff1e", "<>", "\u200b")
+    same = as_text(made).translate(str.maketrans("\uff1c\uff1e", "<>"))
+    assert body.translate(narrow) == same
+
+
 # ---------------------------------------------------------------- settings
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("wrong", "said"),
     [
-        ({"env": "https://hooks.slack.com/services/T/B/x"}, "pattern"),
+        ({"env": "https://hooks.slack.com/services/T/B/x"}, "the name of an environment variable"),
+        ({"env": "R0ABCDEF0123456789abcdef01234567"}, "the name of an environment variable"),
+        ({"url": "https://hooks.slack.com/services/T/B/x"}, "no address, key or password"),
+        ({"service": "https://hooks.slack.com/services/T/B/x"}, "an address may be a secret"),
         ({"env": None}, "needs `env`"),
         ({"service": "email"}, "needs `to`, `sender` and `host`"),
         ({"to": ["a@b\r\nBcc: c@d"]}, "no e-mail address"),
         ({"service": "carrier pigeon"}, "slack"),
     ],
 )
-def test_settings_that_are_refused(given: dict[str, Any], said: str) -> None:
+def test_settings_that_are_refused(wrong: dict[str, Any], said: str) -> None:
     """A secret in the file, a channel that cannot work, a service that is not known."""
-    with pytest.raises(ValidationError, match=said):
-        Channel.model_validate(HOOK | given)
+    with pytest.raises(ValidationError, match=said) as refused:
+        Channel.model_validate(HOOK | wrong)
+    assert "T/B/x" not in str(refused.value)
+    assert "R0ABC" not in str(refused.value)
 
 
 # ---------------------------------------------------------------- following

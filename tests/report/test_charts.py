@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,8 @@ from tallymark.errors import TallymarkError
 from tallymark.report import charts, summary
 from tallymark.report.charts import frame
 from tallymark.report.charts.frame import Chart
-from tallymark.report.numbers import ChannelCredit, Day, Numbers, Rate, compute
+from tallymark.report.days import Day
+from tallymark.report.numbers import ChannelCredit, Numbers, Rate, compute
 
 TITLES = {"daily_revenue": "usual range", "funnel": "narrowest step", "credit": "no known channel"}
 
@@ -83,6 +85,90 @@ def test_credit_shows_few_channels_and_hides_no_money(numbers: Numbers) -> None:
     svg = charts.svg(chart)
     assert svg is not None
     ET.fromstring(svg)  # noqa: S314 -- drawn here
+
+
+def _without(numbers: Numbers, *gone: dt.date) -> Numbers:
+    """The numbers of the shop if some days had not been delivered."""
+    return dataclasses.replace(
+        numbers,
+        days=tuple(one for one in numbers.days if one.date not in gone),
+        coverage=tuple(one for one in numbers.coverage if one.date not in gone),
+        gaps=gone,
+    )
+
+
+def _data(chart: Chart, key: str) -> list[dict[str, Any]]:
+    """The rows of the layer whose rows have that key."""
+    assert chart.spec is not None
+    found = [layer["data"]["values"] for layer in chart.spec["layer"]]
+    return next(rows for rows in found if key in rows[0])
+
+
+def test_a_day_without_data_is_a_gap(numbers: Numbers) -> None:
+    """It has no value, ends the line, is marked, and is no day of the usual range or outside it."""
+    gone = dt.date(2026, 3, 10)
+    whole = charts.daily_revenue(numbers, frozenset(), currency="EUR", judged=True)
+    chart = charts.daily_revenue(
+        _without(numbers, gone), frozenset({gone}), currency="EUR", judged=True
+    )
+    revenue = {row["date"]: row["revenue"] for row in _data(chart, "revenue")}
+    assert len(revenue) == 28
+    assert [date for date, value in revenue.items() if value is None] == ["2026-03-10T00:00:00Z"]
+    assert "of 28 days" in whole.title
+    assert "of 27 days with data" in chart.title
+    assert chart.legend[1:] == (
+        ("■", "error open, 1 day", "#d98b84"),
+        ("■", "no data", "#b4bcc8"),
+    )
+    assert "no data" not in str(whole.legend)
+    assert "27 days with data and 1 without, from €" in chart.alt
+    assert "from €0" not in chart.alt
+    svg = charts.svg(chart)
+    assert svg is not None
+    lines = re.findall(r'aria-roledescription="line mark"[^>]* d="([^"]+)"', svg)
+    assert [line.count("M") for line in lines] == [2], "one line before it, one after"
+
+
+def test_a_day_delivered_without_an_order_is_zero(numbers: Numbers) -> None:
+    """What is known to be nothing is drawn as nothing."""
+    nothing = dataclasses.replace(numbers.days[8], revenue=Decimal(0), orders=0, squares=0.0)
+    days = (*numbers.days[:8], nothing, *numbers.days[9:])
+    chart = charts.daily_revenue(
+        dataclasses.replace(numbers, days=days), frozenset(), currency="EUR", judged=True
+    )
+    assert _data(chart, "revenue")[8]["revenue"] == 0
+    assert "no data" not in str(chart.legend)
+
+
+def test_coverage_is_not_drawn_across_a_gap(numbers: Numbers) -> None:
+    """Neither line says anything of a day without data."""
+    chart = charts.coverage(_without(numbers, dt.date(2026, 3, 10)))
+    assert chart is not None
+    rows = [row for row in _data(chart, "share") if row["date"].startswith("2026-03-10")]
+    assert [row["share"] for row in rows] == [None, None]
+    assert "of 27 days" in chart.title
+
+
+def test_a_day_alone_between_gaps_is_seen(numbers: Numbers) -> None:
+    """Where days have no dots, those beside a gap have one: a line needs two days."""
+    day = numbers.days[0]
+    many = tuple(
+        dataclasses.replace(day, date=day.date + dt.timedelta(days=n))
+        for n in range(80) if n not in {40, 42}
+    )  # fmt: skip
+    chart = charts.daily_revenue(
+        dataclasses.replace(numbers, days=many), frozenset(), currency="EUR", judged=True
+    )
+    edges = [row["date"][:10] for row in _data(chart, "revenue") if row.get("edge")]
+    assert edges == ["2026-04-10", "2026-04-12", "2026-04-14"]
+
+
+def test_the_funnel_says_of_which_sessions(numbers: Numbers) -> None:
+    """The base of the second step is not the result of the first, and the chart says what it is."""
+    chart = charts.funnel(numbers)
+    steps = {row["step"]: row["counts"] for row in _data(chart, "counts")}
+    assert list(steps)[1] == "Cart* → checkout"
+    assert "* with a cart or a checkout" in chart.subtitle
 
 
 def test_usual_range_needs_a_week() -> None:

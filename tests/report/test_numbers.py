@@ -158,3 +158,117 @@ def test_intervals_hold_the_value(full: Warehouse) -> None:
     low, high = numbers.no_channel_share
     assert low < (numbers.no_channel_value or 0) < high
     assert numbers == _numbers(full), "seeded: the same numbers again"
+
+
+# ---------------------------------------------------------------- days without data
+
+
+def _delivered(date: dt.date, rows: int = 40, quarantined: int = 0) -> dict[str, Any]:
+    return {
+        "delivery": f"{date}.csv", "date": date.isoformat(), "score": 100, "rows_read": rows,
+        "rows_quarantined": quarantined,
+    }  # fmt: skip
+
+
+def _days(*offsets: int) -> list[dt.date]:
+    return [DAY + dt.timedelta(days=n) for n in offsets]
+
+
+def _week(shop: Any) -> dict[str, list[dict[str, Any]]]:
+    """Five days with ten sessions and an order each, of which the fourth sold nothing."""
+    sessions = [shop.session(10 * n + m, date) for n, date in enumerate(_days(*range(5)))
+                for m in range(10)]  # fmt: skip
+    orders = [shop.order(10 * n, date, "10.00") for n, date in enumerate(_days(0, 1, 2, 4))]
+    return {
+        "fct_sessions": sessions,
+        "fct_orders": orders,
+        "fct_attribution": [],
+        "ledger_deliveries": [_delivered(date) for date in _days(*range(5))],
+    }
+
+
+def test_a_day_that_was_not_delivered_is_no_day_of_zero(shop: Any, tmp_path: Path) -> None:
+    """It is a gap; a delivered day without an order, or without anything, stays a day of zero."""
+    tables = _week(shop)
+    third, last = _days(2, 6)
+    for name, key in (("fct_sessions", "session_date"), ("fct_orders", "order_date")):
+        tables[name] = [row for row in tables[name] if row[key] != third]
+    tables["ledger_deliveries"][2] |= {"rows_quarantined": 40}
+    tables["ledger_deliveries"].append(_delivered(last))
+    numbers = _numbers(shop.publish(tmp_path, tables))
+    assert [(one.date, float(one.revenue)) for one in numbers.days] == list(
+        zip(_days(0, 1, 3, 4, 6), (10, 10, 0, 10, 0), strict=True)
+    )
+    assert (numbers.days_with_data, numbers.last) == (5, last)
+    assert numbers.gaps == tuple(_days(2, 5))
+
+
+def test_late_rows_make_no_day(shop: Any, tmp_path: Path) -> None:
+    """Some sessions of a day that came with the next day's file do not make it a delivered one."""
+    tables = _week(shop)
+    (second,) = _days(1)
+    tables["ledger_deliveries"] = [
+        one for one in tables["ledger_deliveries"] if one["date"] != second.isoformat()
+    ]
+    whole = _numbers(shop.publish(tmp_path / "whole", tables))
+    assert whole.gaps == (), "all of the day came in a file of another name"
+    late = [row for row in tables["fct_sessions"] if row["session_date"] == second][4:]
+    tables["fct_sessions"] = [row for row in tables["fct_sessions"] if row not in late]
+    few = _numbers(shop.publish(tmp_path / "few", tables))
+    assert few.gaps == (second,)
+    assert few.days_with_data == 4
+    assert few.orders is not None
+    assert few.orders.revenue.value == 40, "its order counts all the same"
+
+
+def test_without_a_ledger_a_day_of_nothing_is_not_known(shop: Any, tmp_path: Path) -> None:
+    """In exported tables, a day that is not there has no data; holes of months are not listed."""
+    tables = _week(shop)
+    del tables["ledger_deliveries"]
+    for row in tables["fct_sessions"]:
+        if row["session_date"] == DAY:
+            row["session_date"] = DAY - dt.timedelta(days=400)
+    tables["fct_orders"] = tables["fct_orders"][2:]
+    tables["fct_sessions"] = [
+        row for row in tables["fct_sessions"] if row["session_date"] != _days(3)[0]
+    ]
+    numbers = _numbers(shop.export(tmp_path, tables))
+    assert numbers.gaps == tuple(_days(3))
+
+
+# ---------------------------------------------------------------- what readers reconcile
+
+
+def test_every_order_has_its_place(shop: Any, tmp_path: Path) -> None:
+    """Orders after a checkout, without one, of bots, and of no known session add up to all."""
+    tables = _tiny(shop)
+    tables["fct_orders"] += [
+        shop.order(11, DAY, "5.00"),
+        shop.order(12, DAY, "6.00", session_id=None),
+        shop.order(13, DAY, "7.00", session_id="s1"),
+    ]
+    numbers = _numbers(shop.publish(tmp_path, tables))
+    orders, sessions = numbers.orders, numbers.sessions
+    assert orders is not None
+    assert sessions is not None
+    found = (orders.after_checkout, orders.without_checkout, orders.outside, orders.without_session)
+    assert found == (3, 1, 1, 1)
+    assert sum(found) == orders.counted
+    assert sessions.purchase.numerator == 2, "one session bought twice"
+
+
+@pytest.mark.parametrize(("channel", "bound"), [("Email", (0, 0.1391)), ("Unknown", (0.8609, 1))])
+def test_none_or_all_without_a_channel(
+    shop: Any, tmp_path: Path, channel: str, bound: tuple[float, float]
+) -> None:
+    """Resampling would be sure that it can never be otherwise; the exact bound is not."""
+    tables = {
+        "fct_sessions": [shop.session(n, DAY, orders=1) for n in range(20)],
+        "fct_orders": [shop.order(n, DAY, "10.00") for n in range(20)],
+        "fct_attribution": [shop.credit(n, "last_click", channel, "10.00") for n in range(20)],
+    }
+    numbers = _numbers(shop.publish(tmp_path, tables))
+    assert numbers.no_channel_share is None
+    assert numbers.no_channel is not None
+    assert numbers.no_channel.interval is None
+    assert numbers.no_channel_orders == pytest.approx(bound, abs=1e-4)

@@ -242,6 +242,93 @@ def test_hostile_and_endless_text_stays_text_on_one_page(shop: Any, tmp_path: Pa
     assert "Data through 21 Mar 2026" in text
 
 
+RENAMED = {
+    "id": "column_renamed:client_id",
+    "layer": "quality",
+    "severity": "P0",
+    "message": "column client_id is missing; clientId matches it (names 100% alike, same position, "
+    "100% of sampled values fit)",
+    "since": "2026-03-20T00:02:11.448Z",
+    "fix": "agree to the new name with `tallymark contract alias client_id clientId`, which adds "
+    "`aliases: [clientId]` to it in contracts/events.yml, or restore the name client_id; until "
+    "then clientId is read as client_id",
+    "state": "open",
+    "money_at_risk": 13832.86,
+    "money_formula": "revenue since that is Unknown or Unattributed, beyond the usual 25.9 % = "
+    "$13,832.86",
+}
+GONE = RENAMED | {
+    "id": "column_missing:referrer",
+    "severity": "P1",
+    "message": "column referrer was not delivered: without it organic, referral and direct traffic "
+    "cannot be told apart. It explains referrer_coverage, channel_share:Direct and 2 more",
+    "fix": "restore referrer at the source and deliver the day again",
+}
+
+
+def test_neither_a_command_nor_a_number_is_cut(shop: Any, tmp_path: Path) -> None:
+    """Of what is too long the important part is there whole, in words that people know."""
+    report = {"status": "RED", "incidents": [RENAMED, GONE]}
+    warehouse = shop.publish(tmp_path / "w", shop.plausible(28), {"2026-03-29": report})
+    _, text = _write(warehouse, tmp_path / "out")
+    for words in (
+        "`tallymark contract alias client_id clientId`",
+        "$13.8k",
+        "beyond the usual 25.9 %",
+        "20 Mar P0 Column client_id is missing; clientId matches it",
+        "the worst, since 20 Mar: column client_id is missing; clientId matches it.",
+    ):
+        assert words in text
+    assert "referrer_coverage" not in text
+    assert "channel_share" not in text
+    assert "25.9…" not in text
+
+
+def test_a_command_without_room_is_left_out_whole(shop: Any, tmp_path: Path) -> None:
+    """A command that no line can hold is not begun."""
+    endless = f"agree with `tallymark contract alias {'a_long_name_' * 60} b`, or restore it"
+    report = {"status": "RED", "incidents": [RENAMED | {"fix": endless}]}
+    warehouse = shop.publish(tmp_path / "w", shop.plausible(28), {"2026-03-29": report})
+    _, text = _write(warehouse, tmp_path / "out")
+    assert "Agree with…" in text
+    assert "contract alias" not in text
+
+
+def test_days_without_data_are_told_with_the_total(shop: Any, tmp_path: Path) -> None:
+    """A total says of how many days it is, and which have no data."""
+    tables = shop.plausible(14)
+    gone = dt.date(2026, 3, 9)
+    for name, key in (
+        ("fct_sessions", "session_date"), ("fct_orders", "order_date"), ("metrics_daily", "date"),
+        ("ledger_deliveries", "date"),
+    ):  # fmt: skip
+        tables[name] = [row for row in tables[name] if str(row[key]) != gone.isoformat()]
+    result, text = _write(shop.publish(tmp_path / "w", tables), tmp_path / "out")
+    assert "13 of 14 days with data" in text
+    assert "on 13 days; 9 Mar has no data and is in no number" in text
+    assert "no data" in text
+    assert result.numbers["gaps"] == (gone,)
+
+
+def test_numbers_that_differ_say_why(full: Warehouse, tmp_path: Path) -> None:
+    """The funnel's base and the orders it cannot see are told on the page."""
+    _, text = _write(full, tmp_path)
+    assert "* with a cart or a checkout" in text
+    assert "The funnel counts sessions. Of 244 orders, " in text
+    assert "follow a checkout that was seen (in " in text
+
+
+def test_nothing_seen_is_not_never(shop: Any, tmp_path: Path) -> None:
+    """Where every order has a channel, the share that may lack one has an exact bound."""
+    tables = shop.plausible(14)
+    for row in tables["fct_attribution"]:
+        row["channel"] = "Email"
+    _, text = _write(shop.publish(tmp_path / "w", tables), tmp_path / "out")
+    assert "0 to 0%" not in text
+    assert text.count("95%: ≤ ") == 2
+    assert "of orders (Clopper-Pearson)" in text
+
+
 def test_a_font_that_is_missing_fails(
     full: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

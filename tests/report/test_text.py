@@ -70,6 +70,8 @@ def test_moments() -> None:
     assert text.moment("2024-12-31", near) == "31 Dec 2024"
     assert text.moment("last week", near) == "last week"
     assert text.moment(None, near) == "not known"
+    assert text.moment("2025-03-02T00:02:11.448Z", near) == "2 Mar", "its first event"
+    assert text.moment("2025-03-02T00:05:00.000Z", near) == "2 Mar 00:05"
 
 
 @given(st.text(max_size=400))
@@ -90,3 +92,31 @@ def test_plain_text_is_not_touched() -> None:
 def test_long_words_may_break() -> None:
     """A word without a space can be broken into lines."""
     assert "\u200b" in text.shown("x" * 60)
+
+
+COMMAND = "`tallymark contract alias client_id clientId`"
+
+
+@pytest.mark.parametrize("limit", range(20, 120))
+def test_a_sentence_is_cut_between_what_belongs_together(limit: int) -> None:
+    """Never inside a word, a command, or between a number and its sign."""
+    sentence = f"beyond the usual 25.9 % = $3,204.50; agree with {COMMAND}, or restore it"
+    found = text.shown(sentence, limit)
+    assert len(found) <= limit
+    if found != sentence:
+        begun = found.removesuffix("…")
+        assert sentence.startswith(begun)
+        rest = sentence[len(begun) :]
+        assert not rest[0].isalnum()
+        assert not rest.startswith((" %", "."))
+        assert begun.count("`") != 1
+        assert begun[-1] not in " =;,"
+
+
+def test_shorter_ways_to_say_it() -> None:
+    """Of a fix the command is left, of a formula what it is made of, of a fault what it is."""
+    fix = f"agree to the new name with {COMMAND}, which adds it, or restore client_id"
+    assert text.alternatives(fix) == (fix, f"agree to the new name with {COMMAND}")
+    assert text.alternatives("restore it at the source") == ("restore it at the source",)
+    fault = "a is missing; b matches it (names alike, 100% fit). It explains x, y"
+    assert text.alternatives(fault)[-1] == "a is missing; b matches it"

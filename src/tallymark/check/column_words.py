@@ -11,11 +11,14 @@ from typing import Any
 from tallymark.check.columns import Double, Rename, Swap, TypeChange
 from tallymark.config import Severity
 from tallymark.contract import Column
+from tallymark.ingest.encodings import spelled
 
-__all__ = ["changed", "doubled", "listed", "missing", "renamed", "swapped", "unexpected"]
+__all__ = ["changed", "doubled", "listed", "missing", "renamed", "shown", "swapped",
+           "unexpected"]  # fmt: skip
 
 _CONTRACT = "contracts/events.yml"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LISTED = 50  # delivered names in the evidence of a missing one
 _SHOWN = 64  # characters of a delivered name in a sentence
 _UNREADABLE = {
     "client_id": "so events cannot be given to visitors",
@@ -40,8 +43,8 @@ def listed(names: Sequence[str]) -> str:
 
 def renamed(rename: Rename) -> dict[str, Any]:
     """A column that is missing, and another that looks like it."""
-    old, new = rename.column.name, _shown(rename.delivered)
-    rivals = [_shown(name) for name in rename.rivals]
+    old, new = rename.column.name, shown(rename.delivered)
+    rivals = [shown(name) for name in rename.rivals]
     gone = "is empty" if rename.empty else "is missing"
     message = f"column {old} {gone}; {new} matches it ({rename.evidence()})"
     if not rename.adopted:
@@ -51,22 +54,22 @@ def renamed(rename: Rename) -> dict[str, Any]:
         )  # fmt: skip
         message += f"{also}; {doubt}"
     agree = (
-        f"`tallymark contract alias {shlex.quote(old)} {shlex.quote(rename.delivered)}`, which "
-        f"adds `aliases: [{_yaml(rename.delivered)}]` to it in {_CONTRACT}"
+        f"`tallymark contract alias {shlex.quote(old)} {shlex.quote(spelled(rename.delivered))}`, "
+        f"which adds `aliases: [{_yaml(rename.delivered)}]` to it in {_CONTRACT}"
     )
     return {
         "subject": old,
         "message": message,
         "severity": None if rename.adopted else Severity.P1,
         "evidence": {
-            "old": old, "new": rename.delivered, "adopted": rename.adopted,
+            "old": old, "new": spelled(rename.delivered), "adopted": rename.adopted,
             "score": rename.score, "name_likeness": round(rename.name, 3),
             "same_position": rename.position, "shape_likeness": round(rename.shape, 3),
-            **({"rivals": list(rename.rivals)} if rename.rivals else {}),
+            **({"rivals": [*map(spelled, rename.rivals)]} if rename.rivals else {}),
         },
         "fix": (
-            f"run on as is: {new} is read as {old}; agree to it with {agree}, or restore the "
-            f"name {old}"
+            f"agree to the new name with {agree}, or restore the name {old}; until then {new} is "
+            f"read as {old}"
             if rename.adopted
             else f"if {new} is {old}, agree to it with {agree}"
         ),
@@ -77,7 +80,7 @@ def swapped(swap: Swap) -> dict[str, Any]:
     """Columns that hold each other's values."""
     names = [column.name for column in swap.columns]
     holds = listed([
-        f"{_shown(swap.reads[name])} holds what belongs in {name}" for name in names
+        f"{shown(swap.reads[name])} holds what belongs in {name}" for name in names
     ])  # fmt: skip
     moved = "their names changed places in the header" if swap.moved else (
         "the header is in order, their values changed places"
@@ -88,12 +91,13 @@ def swapped(swap: Swap) -> dict[str, Any]:
         "message": f"columns {listed(names)} are swapped: {holds} ({moved}){sure}",
         "severity": None if swap.adopted else Severity.P1,
         "evidence": {
-            "column": names[1], "reads": dict(swap.reads), "adopted": swap.adopted,
+            "column": names[1], "adopted": swap.adopted,
+            "reads": {name: spelled(one) for name, one in swap.reads.items()},
             "gain": round(swap.gain, 2), "names_moved": swap.moved,
         },
         "fix": (
-            "run on as is: each is read for what it holds; put them right at the source, or, if "
-            f"this is meant to stay, exchange their names in {_CONTRACT}"
+            "put them right at the source, or, if this is meant to stay, exchange their names in "
+            f"{_CONTRACT}; until then each is read for what it holds"
             if swap.adopted
             else "look at a few rows; if they are swapped, put them right at the source and "
             "deliver the day again"
@@ -105,7 +109,7 @@ def changed(change: TypeChange) -> dict[str, Any]:
     """A column whose values are not what the contract asks for."""
     column, shape = change.column, change.shape
     other = change.delivered != column.name
-    called = f" (delivered as {_shown(change.delivered)})" if other else ""
+    called = f" (delivered as {shown(change.delivered)})" if other else ""
     share = 1 - shape.fits
     message = (
         f"column {column.name}{called} changed its type: {change.expected} was expected, and "
@@ -125,7 +129,7 @@ def changed(change: TypeChange) -> dict[str, Any]:
         "message": message,
         "severity": severity,
         "evidence": {
-            "delivered": change.delivered, "expected": change.expected, "seen": shape.seen,
+            "delivered": spelled(change.delivered), "expected": change.expected, "seen": shape.seen,
             "fitting_share": round(shape.fits, 3), "sampled": shape.filled,
         },
         "fix": f"send {column.name} as {change.expected} again{pattern}",
@@ -134,14 +138,14 @@ def changed(change: TypeChange) -> dict[str, Any]:
 
 def doubled(double: Double) -> dict[str, Any]:
     """A column that came under two names, both of them filled."""
-    name, read, also = double.column.name, _shown(double.read), _shown(double.also)
+    name, read, also = double.column.name, shown(double.read), shown(double.also)
     equal = "" if double.same is None else f"; {double.same:.0%} of the sampled values are equal"
     return {
         "subject": name,
         "message": f"{read} and {also} were both delivered for column {name}; {read} is "
         f"read{equal}",
         "evidence": {
-            "read": double.read, "also": double.also,
+            "read": spelled(double.read), "also": spelled(double.also),
             **({} if double.same is None else {"equal_share": round(double.same, 3)}),
         },
         "fix": f"deliver one of the two, and name it in {_CONTRACT}",
@@ -155,19 +159,21 @@ def missing(column: Column, others: Sequence[str], why: str) -> dict[str, Any]:
         "subject": column.name,
         "message": f"column {column.name} was not delivered{': ' if reason else ''}{reason}",
         "severity": column.if_missing,
-        "evidence": {"columns": list(others)},
+        "evidence": {"columns": [*map(shown, others[:_LISTED])]},
         "fix": f"restore {column.name} at the source and deliver the day again",
     }
 
 
 def unexpected(name: str) -> dict[str, Any]:
     """A column that the contract does not know."""
-    return {"subject": _shown(name), "message": f"column {_shown(name)} is not in the contract"}
+    return {"subject": shown(name), "message": f"column {shown(name)} is not in the contract"}
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """The name of a delivered column, short, and without what must not be printed."""
+    name = spelled(name)
     return name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…"
 
 
 def _yaml(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    return name if _PLAIN.fullmatch(name) else json.dumps(spelled(name), ensure_ascii=False)

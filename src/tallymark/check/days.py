@@ -301,19 +301,20 @@ class Arrivals:
     def look(self, day: Day) -> Iterator[Told]:
         """The deliveries of a day that were first seen after they were due."""
         self.newest = day
-        due = self._due(dt.date.fromisoformat(day.date))
+        date = dt.date.fromisoformat(day.date)
+        due, late = self._due(date), self._late(date)
         for entry in day.delivered:
             seen = entry.get("first_seen")
-            if due is None or seen is None or entry.get("backlog"):
+            if due is None or late is None or seen is None or entry.get("backlog"):
                 continue
-            late = dt.datetime.fromisoformat(seen) - due
-            if late > dt.timedelta(0):
-                hours = late.total_seconds() / 3600
+            came = dt.datetime.fromisoformat(seen)
+            if came > late:
+                hours = (came - due).total_seconds() / 3600
                 hit = Hit(
-                    message=f"came {hours:,.1f} hours late: first seen {_utc(seen)}, due by "
-                    f"{_utc(due.isoformat())}",
+                    message=f"came {hours:,.1f} hours after it was due: first seen "
+                    f"{_said(came)}, {_due_by(due, late)}",
                     evidence={"first_seen": seen, "due": _utc(due.isoformat()),
-                              "hours_late": round(hours, 2)},
+                              "late_from": _utc(late.isoformat()), "hours_late": round(hours, 2)},
                 )  # fmt: skip
                 yield Told("file_late", entry["delivery"], hit, _utc(due.isoformat()))
 
@@ -324,26 +325,26 @@ class Arrivals:
             return
         day = dt.date.fromisoformat(self.newest.date) + dt.timedelta(days=1)
         missing = []
-        while (due := self._due(day)) is None or due < now:
+        while (late := self._late(day)) is None or late < now:
             if day > now.date():
                 break
-            if due is not None:
+            if late is not None:
                 missing.append(day)
             day += dt.timedelta(days=1)
         if missing:
             since = self._due(missing[0]) or now
+            late = self._late(missing[0]) or now
             days = f"{len(missing)} days, from {missing[0]} on," if missing[1:] else f"{missing[0]}"
             hit = Hit(
                 subject="overdue",
-                message=f"the delivery of {days} has not come; it was due by "
-                f"{_utc(since.isoformat())}",
+                message=f"the delivery of {days} has not come; it was {_due_by(since, late)}",
                 evidence={"missing_days": [str(one) for one in missing[:_RECENT]]},
             )
             last = self.newest.delivered[-1]["delivery"]
             yield Told("file_late", last, hit, _utc(since.isoformat()), str(missing[0]))
 
     def _due(self, day: dt.date) -> dt.datetime | None:
-        """The moment after which a day's delivery is late; None where none is expected."""
+        """By when a day's delivery is to come; None where none is expected."""
         if self.calendar.expected_by is None or not self.calendar.expects(day):
             return None
         local = dt.datetime.combine(
@@ -351,8 +352,24 @@ class Arrivals:
             dt.time.fromisoformat(self.calendar.expected_by),
             zoneinfo.ZoneInfo(self.clock.zone),
         )
-        grace = dt.timedelta(minutes=self.calendar.grace_minutes)
-        return local.astimezone(dt.UTC) + grace
+        return local.astimezone(dt.UTC)
+
+    def _late(self, day: dt.date) -> dt.datetime | None:
+        """From when on it counts as late."""
+        due = self._due(day)
+        return None if due is None else due + dt.timedelta(minutes=self.calendar.grace_minutes)
+
+
+def _said(moment: dt.datetime) -> str:
+    """A moment for reading: 2031-05-06 07:00 UTC."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _due_by(due: dt.datetime, late: dt.datetime) -> str:
+    """When a delivery was due, in the words of the watch."""
+    if late == due:
+        return f"due by {_said(due)}"
+    return f"due by {_said(due)}, counts as late from {late.astimezone(dt.UTC):%H:%M} UTC on"
 
 
 def _utc(moment: str) -> str:

@@ -41,6 +41,8 @@ class Facts:
     main_day: str | None
     orders: OrderFacts
     careful: str | None = None
+    undecoded: int = 0  # of the bad lines, those that are not UTF-8
+    encoding: str = ""  # what those probably are, as the end of a sentence
     first_repeat: str | None = None  # the time of the first row that repeats another
     first_of: Mapping[Fault, str] = field(default_factory=dict)  # of rows with a time
     close: Close = field(default_factory=Close)
@@ -100,6 +102,8 @@ def measure(
         main_day=min(days, key=lambda day: (-days[day], day), default=None),
         orders=measure_orders(purchases, contract),
         careful=landed.careful,
+        undecoded=landed.undecoded,
+        encoding=landed.encoding,
         names=contract.payload,
     )
 

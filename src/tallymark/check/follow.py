@@ -11,12 +11,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tallymark.config import Severity
-from tallymark.errors import InputError, UsageError, WarehouseBusyError
+from tallymark.errors import DiskFullError, InputError, UsageError, WarehouseBusyError
 from tallymark.ingest.deliveries import Delivery, delivery_at
+from tallymark.ingest.outputs import Say, Sieve, unsaid
 from tallymark.results import CheckResult, DeliveryReport, Finding, Status
 
 __all__ = ["INTERVAL", "SETTLE", "Folder", "Listener", "follow"]
@@ -68,17 +69,32 @@ class Folder:
     Args:
         root: The folder.
         settle: Looks in a row at which a file must be the same.
+        own: Folders in which the one who follows writes; they need not be there yet.
+        say: Called with a sentence where something is left out that a run wrote.
 
     Attributes:
         trouble: What kept a file from being followed at the last look, as a sentence.
     """
 
-    def __init__(self, root: Path, *, settle: int = SETTLE) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        settle: int = SETTLE,
+        own: Iterable[Path] = (),
+        say: Say = unsaid,
+    ) -> None:
         self.root = root
         self.settle = settle
+        self._own = tuple(own)
+        self._say = say
         self._seen: dict[str, _Seen] = {}
         self._unfinished: dict[tuple[int, int], Marks] = {}
         self.trouble = ""
+
+    def sieve(self) -> Sieve:
+        """What may be a delivery now: a folder of ours may have come since the last look."""
+        return Sieve(self.root, self._own, self._say)
 
     def look(self) -> list[Delivery]:
         """Deliveries that are complete and not judged as they are now, oldest first.
@@ -90,7 +106,7 @@ class Folder:
         seen: dict[str, _Seen] = {}
         unfinished: dict[tuple[int, int], Marks] = {}
         ready: list[Delivery] = []
-        for path, found in _files(self.root):
+        for path, found in _files(self.root, self.sieve()):
             marks = (found.st_dev, found.st_size, found.st_mtime_ns, found.st_ino)
             inode = (found.st_dev, found.st_ino)
             try:
@@ -132,15 +148,16 @@ class Folder:
             one.looks, one.renamed = self.settle - _LATER, False
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+def _files(folder: Path, sieve: Sieve) -> Iterator[tuple[Path, os.stat_result]]:
     """The files below a folder with their state; what vanishes meanwhile is not there."""
     with os.scandir(folder) as entries:
         listed = sorted(entries, key=lambda one: one.name)
     for entry in listed:
         try:
             if entry.is_dir(follow_symlinks=False):
-                yield from _files(folder / entry.name)
-            elif entry.is_file():
+                if sieve.takes_folder(folder / entry.name):
+                    yield from _files(folder / entry.name, sieve)
+            elif entry.is_file() and sieve.takes_file(folder / entry.name):
                 # Asked of the file itself: what a folder's list says of it may be stale.
                 yield folder / entry.name, (folder / entry.name).stat()
         except (FileNotFoundError, PermissionError):
@@ -168,12 +185,13 @@ def follow(
         The status of all that was judged.
 
     Raises:
-        UsageError: There is no such folder.
+        UsageError: There is no such folder, or it is where the one who follows writes.
     """
     if not folder.root.is_dir():
         raise UsageError(
             "only a folder can be followed", where=str(folder.root), fix="give --input a folder"
         )
+    folder.sieve().refuse_inside()
     course = _Course(folder, judge, listener)
     while not stop.is_set():
         trouble = ""
@@ -184,7 +202,7 @@ def follow(
                 course.judge(ready[first : first + _BATCH])
                 if stop.is_set():
                     break
-        except (OSError, WarehouseBusyError) as error:
+        except (OSError, DiskFullError, WarehouseBusyError) as error:
             # A network that is down, a disk that is full, a run that holds the warehouse.
             trouble = str(error)
         course.say(trouble)

@@ -13,6 +13,8 @@ from typing import Any
 
 import duckdb
 
+from tallymark.check.broken_lines import refuse_encoding
+from tallymark.check.column_words import shown
 from tallymark.check.columns import READ_OTHERWISE, Mapping_, map_columns
 from tallymark.check.days import Clock
 from tallymark.check.facts import Facts, measure
@@ -40,8 +42,9 @@ from tallymark.config import CheckRule, CheckRules, Config, Severity, fingerprin
 from tallymark.contract import Contract
 from tallymark.engine.digest import file_digest, new_digest
 from tallymark.engine.duckdb import DuckEngine
+from tallymark.engine.room import disk_full, no_room
 from tallymark.engine.warehouse import Warehouse
-from tallymark.errors import InputError
+from tallymark.errors import InputError, TallymarkError
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.extra import Asked
 from tallymark.ingest.header import Broken, Head, read_head
@@ -56,7 +59,7 @@ from tallymark.results import (
 __all__ = ["Gate"]
 
 
-LANDING_VERSION = "4"  # raised whenever the same bytes would land differently
+LANDING_VERSION = "5"  # raised whenever the same bytes would land differently
 Entry = dict[str, Any]
 
 
@@ -179,7 +182,7 @@ class Gate:
                 version = file_digest(delivery.path)
             witness.version = version
         except OSError as error:
-            raise _unreadable(delivery, error) from error
+            raise self._in_the_way(delivery, error) from error
         if known is not None and self._still_good(known, version):
             return known, False
         engine = self.engine.cursor()
@@ -193,9 +196,16 @@ class Gate:
             raise
         except OSError as error:
             witness.sure()
-            raise _unreadable(delivery, error) from error
+            raise self._in_the_way(delivery, error) from error
         finally:
             engine.close()
+
+    def _in_the_way(self, delivery: Delivery, error: OSError) -> TallymarkError:
+        """What keeps a delivery from being judged: itself, or the disk that is written to."""
+        if no_room(error):
+            root = self.warehouse.root if self.warehouse is not None else self.scratch
+            return disk_full(error, root, self.quarantine.root, self.quarantine.root.parent)
+        return _unreadable(delivery, error)
 
     def _passed(self, known: Entry) -> bool:
         """Whether a delivery was read whole, under the settings of today."""
@@ -295,10 +305,12 @@ class Gate:
             lightly = self.compiled.lightly(asked)
 
         def landed(asked: Asked) -> Landed:
-            return land(
+            found = land(
                 engine, delivery, head, mapping=columns.roles, contract=self.contract,
                 timezone=self.config.shop.timezone, scratch=self.scratch, asked=asked, text=text,
             )  # fmt: skip
+            refuse_encoding(found)
+            return found
 
         try:
             if lightly is not None:
@@ -437,7 +449,8 @@ def _as_many_as(threads: int, deliveries: Sequence[Delivery]) -> bool:
 
 def _refuse_repeated(columns: Mapping_) -> None:
     if columns.repeated:
-        raise Broken("file_kind", f"the header names column {columns.repeated[0]} more than once")
+        name = shown(columns.repeated[0])
+        raise Broken("file_kind", f"the header names column {name} more than once")
 
 
 def _unreadable(delivery: Delivery, error: OSError) -> InputError:

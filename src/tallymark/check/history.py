@@ -20,6 +20,7 @@ from tallymark.check.days import (
     client_volume,
     file_form,
 )
+from tallymark.check.event_names import EventNames
 from tallymark.check.order_history import Fields, Ids, Sums, odd_orders
 from tallymark.check.past import Day, Habit, Told
 from tallymark.check.queries import rows_read
@@ -62,6 +63,7 @@ def history_findings(
         Fields(wanted, money).look,
         Shares(contract, wanted).look,
         Hours().look,
+        EventNames(contract).look,
         lambda day: client_volume(day, wanted),
         lambda day: odd_orders(day, habits, contract.payload),
         Sums(contract.payload).look,

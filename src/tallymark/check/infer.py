@@ -27,13 +27,15 @@ from tallymark.check.evidence import (
 )
 from tallymark.check.synonyms import called, synonyms
 from tallymark.classify.hosts import host_of, internal_host
-from tallymark.config import load
+from tallymark.config import Config, load
 from tallymark.contract import SHIPPED, Column, Contract
 from tallymark.engine.warehouse import write_atomically
 from tallymark.errors import InputError, UsageError
 from tallymark.ingest.deliveries import Delivery, find_deliveries
 from tallymark.ingest.header import SAMPLE_ROWS, Broken, read_head
+from tallymark.ingest.outputs import Say, unsaid
 from tallymark.package import shipped
+from tallymark.paths import Paths
 
 __all__ = ["write_project"]
 
@@ -43,7 +45,9 @@ NAMES_SHOWN = 20
 OWN = 0.005  # share of the sampled pages from which on a host is taken for the shop's own
 
 
-def write_project(directory: Path, source: str, *, force: bool = False) -> list[Path]:
+def write_project(
+    directory: Path, source: str, *, force: bool = False, say: Say = unsaid
+) -> list[Path]:
     """Write tallymark.yml, contract and rules into ``directory``.
 
     The same files give the same project. Of at most 60 of them the first 300 rows are read.
@@ -52,12 +56,14 @@ def write_project(directory: Path, source: str, *, force: bool = False) -> list[
         directory: The project folder; made if it is not there.
         source: Deliveries to learn from.
         force: Replace files that are there.
+        say: Called with a sentence where something is left out that a run wrote.
 
     Raises:
         UsageError: A file is there already.
         InputError: No delivery can be read.
     """
-    deliveries = find_deliveries(source)
+    own = Paths.of(Config(), directory / "tallymark.yml", output=directory).written
+    deliveries = find_deliveries(source, own=own, say=say)
     sample = _sample(deliveries)
     if not sample:
         raise InputError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tallymark.check.columns import Mapping_
+from tallymark.check.event_names import counted_names
 from tallymark.check.facts import Facts
 from tallymark.check.seen import keep_keys, keys_file, seen_before
 from tallymark.check.traffic import measure_traffic
@@ -42,7 +43,10 @@ def remembered(
     form: Entry = {"bom": head.bom} if text else {}
     if facts.delivery.format == "csv" and len(head.columns) > 1:
         form["delimiter"] = head.delimiter
-    return {"form": form, "traffic": traffic.as_entry(), "orders": facts.orders.as_entry()}
+    return {
+        "form": form, "traffic": traffic.as_entry(), "orders": facts.orders.as_entry(),
+        "events": counted_names(engine, landed),
+    }  # fmt: skip
 
 
 def recalled(entries: Sequence[Entry], folder: Path) -> list[Entry]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
 import duckdb
 
+from tallymark.check.hourly import moment
 from tallymark.contract import Payload
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.identity import is_test, same_customer
@@ -37,11 +38,15 @@ class Touched:
             it in more than one currency.
         currency: Of the money; None where the payloads do not say.
         by_currency: Where there are several: the money of each.
+        purchases: How many they are, if that was asked.
+        first: When the first of them was, ISO 8601 UTC.
     """
 
     money: Decimal | None = None
     currency: str | None = None
     by_currency: dict[str, Decimal] = field(default_factory=dict)
+    purchases: int | None = None
+    first: str | None = None
 
     def evidence(self) -> dict[str, Any]:
         """What a finding says of the currency."""
@@ -70,7 +75,7 @@ class Worth:
         """What the purchases among the rows that meet a condition on landed rows state."""
         try:
             rows = self._engine.rows(
-                f"select payload from {self._purchases} where step = 'purchase' "
+                f"select payload, event_ms from {self._purchases} where step = 'purchase' "
                 f"and ({self._landed.condition(condition)}) limit {_MOST + 1}"
             )
         except duckdb.BinderException:
@@ -79,7 +84,11 @@ class Worth:
             return Touched()  # only a built table can answer
         if len(rows) > _MOST:
             return Touched()
-        return _summed(parse_order(row[0], self._names) for row in rows)
+        told = _summed(parse_order(row[0], self._names) for row in rows)
+        first = min((row[1] for row in rows if row[1] is not None), default=None)
+        return replace(
+            told, purchases=len(rows), first=None if first is None else moment(first)
+        )  # fmt: skip
 
     def of_orders(self, which: Again) -> Touched:
         """What the copies, or the versions, of orders that came more than once state."""

@@ -8,23 +8,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tallymark.check.report_stories import Run, Story, runs, seen_on, stories
-from tallymark.check.report_text import (
-    code,
-    count,
-    day_words,
-    escaped,
-    moment_words,
-    money_words,
-    percent,
-    rich,
-)
+from tallymark.check.report_text import count, day_words, moment_words, money_words, percent
 from tallymark.check.samples import ORDER
 from tallymark.check.score import RULE, arithmetic
+from tallymark.escaping import code, escaped, rich
 from tallymark.results import CheckResult, DeliveryReport, Finding, Severity, Verdict
 
 __all__ = ["markdown"]
 
 _LISTED = 3  # deliveries named in a finding; of more, the first and the last
+_SAID = 8  # sentences of one finding that are told; the JSON has all
 _FACTS = 8  # facts of the evidence; the JSON has all
 _SHARES = ("share", "likeness")  # how the names of shares end
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
@@ -37,7 +30,7 @@ def markdown(result: CheckResult) -> str:
     open_ = [one for one in told if one.one.severity is not Severity.P3]
     notes = [one for one in told if one.one.severity is Severity.P3]
     lines = [f"# Data quality: {result.status}", "", *_headline(result, open_), ""]
-    lines += ["## Deliveries", "", *_table(result.deliveries)]
+    lines += ["## Deliveries", "", *_table(result.deliveries), *_repeated(result.deliveries)]
     if open_:
         lines += ["", "## What is wrong"]
         for story in open_:
@@ -135,6 +128,20 @@ def _table(reports: Sequence[DeliveryReport]) -> Iterator[str]:
         )
 
 
+def _repeated(reports: Sequence[DeliveryReport]) -> Iterator[str]:
+    """How many rows were delivered more than once: they are accepted, and counted in nothing."""
+    having = [one for one in reports if one.rows_repeated]
+    if having:
+        rows = sum(one.rows_repeated for one in having)
+        many = rows > 1
+        yield ""
+        yield (
+            f"{count(rows, 'accepted row')} {'are exact repeats' if many else 'is an exact repeat'}"
+            f" of {'others' if many else 'another'} and {'count' if many else 'counts'} in "
+            f"nothing: {_listed(having)}."
+        )
+
+
 def _named(run: Run) -> str:
     first, last = run.deliveries[0], run.deliveries[-1]
     if first is last:
@@ -161,6 +168,8 @@ def _block(story: Story) -> Iterator[str]:
     yield f"### {one.severity}: {rich(one.message)}"
     yield ""
     yield f"- {_seen(story)}{_names(story)}"
+    if len(story.sentences) > 1:
+        yield from _sentences(story)
     if story.rows is not None:
         yield f"- Rows: {story.rows:,}{_share(story)}"
     if story.money is not None:
@@ -181,6 +190,17 @@ def _block(story: Story) -> Iterator[str]:
     if one.sample:
         yield ""
         yield from _sample(one.sample)
+
+
+def _sentences(story: Story) -> Iterator[str]:
+    """What was said of each delivery, where that is not the same."""
+    yield "- What was said:"
+    for one in story.sentences[:_SAID]:
+        more = f" and {len(one.on) - _LISTED:,} more" if len(one.on) > _LISTED else ""
+        where = ", ".join(code(each.delivery) for each in one.on[:_LISTED])
+        yield f"  - {where}{more}: {rich(one.message.removeprefix(f'{one.on[0].delivery}: '))}"
+    if len(story.sentences) > _SAID:
+        yield f"  - and {len(story.sentences) - _SAID:,} more in dq_report.json"
 
 
 def _currency(story: Story) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,10 +11,19 @@ from decimal import Decimal
 from tallymark.check.report_text import count, day_words
 from tallymark.results import DeliveryReport, Finding, Severity, Verdict
 
-__all__ = ["Run", "Story", "runs", "seen_on", "stories"]
+__all__ = ["Run", "Sentence", "Story", "runs", "seen_on", "stories"]
 
 _RUN = 3  # as many clean deliveries side by side are one line
+_NUMBER = re.compile(r"\d[\d.,:%]*")  # sentences that differ in numbers alone say the same
 _HEAVY = {Verdict.STOP: 0, Verdict.QUARANTINE: 1, Verdict.WARN: 2, Verdict.PASS: 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """What was said of some of the deliveries of a story, as it was first said."""
+
+    message: str
+    on: Sequence[DeliveryReport]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +37,7 @@ class Story:
         together: Whether all deliveries from the first to the last of them have it.
         rows: Rows touched on all of them together, where it touches rows.
         money: Money touched on all of them together, where it touches orders.
+        sentences: What was said of them, each sentence once; one where they all say the same.
     """
 
     one: Finding
@@ -35,6 +46,7 @@ class Story:
     together: bool
     rows: int | None
     money: Decimal | None
+    sentences: Sequence[Sentence]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +89,20 @@ def _story(found: Sequence[tuple[int, Finding]], reports: Sequence[DeliveryRepor
         together=places == list(range(places[0], places[-1] + 1)),
         rows=sum(rows) if rows else None,
         money=sum(money, Decimal(0)) if money else None,
+        sentences=_sentences([(reports[place], one.message) for place, one in found]),
     )
+
+
+def _sentences(said: Sequence[tuple[DeliveryReport, str]]) -> list[Sentence]:
+    """Sentences that differ in more than the name of their delivery and in numbers."""
+    kinds: dict[str, list[tuple[DeliveryReport, str]]] = {}
+    for report, message in said:
+        bare = message.replace(report.delivery, "")
+        kinds.setdefault(_NUMBER.sub("", bare), []).append((report, message))
+    return [
+        Sentence(message=some[0][1], on=list({one.delivery: one for one, _ in some}.values()))
+        for some in kinds.values()
+    ]
 
 
 def seen_on(story: Story) -> str:

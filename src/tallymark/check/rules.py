@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tallymark.check import column_words, queries
+from tallymark.check.broken_lines import broken_lines
+from tallymark.check.edges import CUT_FIX, strays_of
 from tallymark.check.facts import Facts
 from tallymark.check.money import Again, Touched
 from tallymark.check.parameters import ROW_TESTS, VALUE_CHECKS, foreign_keys, refuse_parameters
 from tallymark.check.plugins import load_plugin, plugin_names
-from tallymark.check.samples import BROKEN, Look
+from tallymark.check.samples import LINES, Look
 from tallymark.config import Action, CheckRule, CheckRules, Severity, place
 from tallymark.contract import Contract, load_contract
 from tallymark.errors import ConfigError
@@ -57,7 +59,7 @@ FILE_CHECKS = (
 HISTORY_CHECKS = (
     "column_reordered", "same_bytes", "payload_field_lost", "payload_field_partly_lost",
     "file_bom", "file_delimiter", "file_size", "file_ends_early", "file_late", "missing_days",
-    "hours_silent",
+    "hours_silent", "event_vanished",
     "client_volume", "column_emptied", "column_partly_empty", "client_ids_lost", "anonymous_rows",
     "bot_wave", "internal_traffic", "double_fired", "order_revenue_not_a_number",
     "order_zero_revenue", "order_test_share", "order_revenue_mismatch",
@@ -158,7 +160,7 @@ def finding(
         severity=hit.severity or rule.severity,
         rule=rule.id,
         message=hit.message,
-        since=hit.since or since(facts),
+        since=hit.since or _first(hit, touched) or since(facts),
         date=str(day) if day else facts.main_day if facts else None,
         delivery=facts.delivery.key if facts else None,
         rows=hit.rows,
@@ -180,14 +182,19 @@ def _touched(hit: Hit, look: Look | None) -> Touched:
         return Touched(money=hit.money)
     if hit.again is not None:
         return look.worth.of_orders(hit.again)
-    if hit.where is None or hit.where == BROKEN or not hit.rows:
+    if hit.where is None or hit.where in LINES or not hit.rows:
         return Touched()
     return look.worth.of_rows(hit.where)
 
 
+def _first(hit: Hit, touched: Touched) -> str | None:
+    """When the first row was that a hit touches, if all of them are purchases."""
+    return touched.first if hit.rows and touched.purchases == hit.rows else None
+
+
 def _query(hit: Hit, facts: Facts | None) -> str | None:
     """The query of a hit that only says which landed rows it touches."""
-    if facts is None or hit.rows is None or hit.where in {None, BROKEN} or hit.query is not None:
+    if facts is None or hit.rows is None or hit.where in {None, *LINES} or hit.query is not None:
         return None
     return queries.rows_of(facts.delivery.key, str(hit.where))
 
@@ -248,12 +255,15 @@ def _file_truncated(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
 def _file_day(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     if facts.delivery.date is None:
         return
-    yield from _share_above(
+    strays = strays_of(facts.groups, facts.delivery.date)
+    if strays.of_utc:
+        return  # cut at midnight of UTC, as most exports are
+    for hit in _share_above(
         facts, rule, facts.faults[Fault.OTHER_DAY],
-        f"are not of {facts.delivery.date}, the day in the file's name (most are of "
-        f"{facts.main_day})",
+        strays.said(facts.delivery.date, facts.main_day),
         f"event_date <> date '{facts.delivery.date}'", Fault.OTHER_DAY,
-    )  # fmt: skip
+    ):  # fmt: skip
+        yield replace(hit, severity=Severity.P3, fix=CUT_FIX) if strays.cut else hit
 
 
 @_check
@@ -317,17 +327,9 @@ def _column_unusable(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
 
 
 @_check
-def _broken_row(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
-    if facts.bad_lines:
-        yield Hit(
-            message=f"{facts.bad_lines:,} of {facts.rows:,} lines are no rows: "
-            "broken quoting, width or encoding",
-            rows=facts.bad_lines,
-            share=facts.bad_lines / facts.rows,
-            evidence={"doubt": facts.careful},
-            query=queries.broken_lines(facts.delivery.key),
-            where=BROKEN,
-        )
+def _broken_row(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
+    for one in broken_lines(facts, rule):
+        yield Hit(**one)
 
 
 @_check

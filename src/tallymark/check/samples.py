@@ -8,6 +8,7 @@ and how long.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -19,15 +20,19 @@ from tallymark.check.hourly import moment
 from tallymark.check.money import Worth
 from tallymark.contract import Payload
 from tallymark.engine.duckdb import DuckEngine
+from tallymark.ingest.encodings import NOT_UTF8
 from tallymark.ingest.landing import Landed
 from tallymark.ingest.payloads import parse_order
 from tallymark.results import Finding
 
 __all__ = [
-    "BROKEN", "ORDER", "SHOWN", "Look", "looker", "masked", "masked_id", "masked_url", "private",
+    "BROKEN", "LINES", "NOT_TEXT", "ORDER", "SHOWN", "Look", "looker", "masked", "masked_id",
+    "masked_url", "private",
 ]  # fmt: skip
 
-BROKEN = "broken"  # instead of a condition: lines that did not land, as they are no rows
+# Instead of a condition: lines that did not land, as they are no rows, or are not UTF-8.
+BROKEN, NOT_TEXT = "broken", "not text"
+LINES = frozenset({BROKEN, NOT_TEXT})
 SHOWN = 3  # rows of a sample
 Row = Mapping[str, Any]
 
@@ -196,11 +201,16 @@ class Look:
         reads no more columns than the condition names; the second reads those lines, from the
         delivery itself where only what counting needs has landed. A condition that only a built
         table can answer gives no rows; what only a whole landed file can answer does not bind.
-        :data:`BROKEN` gives the first lines that are no rows; their bytes stay in quarantine.
+        Of :data:`LINES` it gives the first of their kind; their bytes stay in quarantine.
         """
-        if condition == BROKEN:
-            first = sorted(self._landed.bad_lines)[:SHOWN]
-            return [{"line": number, "reason": masked(reason)} for number, reason, _ in first]
+        if condition in LINES:
+            wanted = condition == NOT_TEXT
+            of_kind = (
+                {"line": number, "reason": masked(reason)}
+                for number, reason, _ in self._landed.bad_lines
+                if reason.startswith(NOT_UTF8) is wanted
+            )
+            return list(itertools.islice(of_kind, SHOWN))
         try:
             rows = self._first(condition)
         except duckdb.BinderException:

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from tallymark.check.report_text import plain
 from tallymark.config import CheckRule, CheckRules, Severity
+from tallymark.escaping import plain
 from tallymark.results import CheckResult, DeliveryReport, Finding
 from tallymark.version import __version__
 

@@ -7,6 +7,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from tallymark.check.event_names import unknown_severity
 from tallymark.check.facts import Facts
 from tallymark.check.fields import TIME
 from tallymark.check.parameters import above, limit_of
@@ -147,9 +148,12 @@ class _Measuring:
         rule = test.rule
         told = ""
         evidence = limit_of(rule)
+        severity = None
         if rule.check == "event_unknown":
             told = f": {self._names('event_name', test.counted)}"
+            severity = unknown_severity(bad / of, rule.severity)
         return Hit(
+            severity=severity,
             subject=test.subject,
             message=f"in {bad:,} of {of:,} {_rows_of(rule)} ({bad / of:.1%}) {test.reason}{told}",
             rows=bad,

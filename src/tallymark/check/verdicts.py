@@ -18,6 +18,7 @@ from tallymark.check.samples import masked, private
 from tallymark.check.score import score_of, score_parts
 from tallymark.config import Action, CheckRule, CheckRules, Severity
 from tallymark.contract import Contract
+from tallymark.ingest.encodings import spelled
 from tallymark.results import (
     CheckResult,
     DeliveryReport,
@@ -79,7 +80,7 @@ def summarise(entries: Sequence[Mapping[str, Any]], rules: CheckRules, contract:
                 rows_accepted=entry["rows_accepted"],
                 rows_quarantined=entry["rows_quarantined"],
                 rows_repeated=entry["rows_repeated"],
-                columns=[masked(name) for name in entry["columns"]],
+                columns=[masked(spelled(name)) for name in entry["columns"]],
                 contract_version=entry["contract_version"],
                 first_event_at=entry["first_event_at"],
                 last_event_at=entry["last_event_at"],

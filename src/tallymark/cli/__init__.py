@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -49,6 +50,10 @@ def _stopped() -> int:
 
 def _unwritable(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        from tallymark.engine.room import disk_full  # noqa: PLC0415 -- loads DuckDB
+
+        return str(disk_full(error))
     return (
         f"{where}{error.strerror or error}\n"
         "  fix: see to that file or folder, or choose another with --output"

@@ -55,11 +55,13 @@ def test(
 @alerts.command()
 @option("--unconfirmed", is_flag=True,
          help="Also send again what was handed over and never confirmed.")  # fmt: skip
+@option("--refused", is_flag=True,
+         help="Also send again what a service did not take as it was.")  # fmt: skip
 @_dry
 @warehouse_at
 @common
 def send(
-    *, unconfirmed: bool, dry_run: bool, warehouse: Path | None, home: Path | None,
+    *, unconfirmed: bool, refused: bool, dry_run: bool, warehouse: Path | None, home: Path | None,
     config: Path | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Send what waits: after quiet hours, or after a service was down.
@@ -70,7 +72,7 @@ def send(
         if dry_run:
             say(stage.planned_alerts(), _tried, as_json=as_json, quiet=quiet)
             return
-        told = stage.send_alerts(unconfirmed=unconfirmed)
+        told = stage.send_alerts(unconfirmed=unconfirmed, refused=refused)
     say(told, _told, as_json=as_json, quiet=quiet)
     for one in told.troubles:
         complain(one)
@@ -85,7 +87,7 @@ def list_(
     *, whole: bool, warehouse: Path | None, home: Path | None, config: Path | None, quiet: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """The outbox: what waits, what was not confirmed, and why."""
+    """The outbox: what waits, what was refused or not confirmed, and why."""
     with open_project(home, config, quiet=quiet, warehouse=warehouse).watch() as stage:
         entries = stage.alert_desk().outbox.entries()
     found = [one for one in entries if whole or one.state != "sent"]
@@ -109,12 +111,17 @@ def _tried(found: Sequence[Tried]) -> None:
 def _told(told: Told) -> None:
     held = f", {told.held} of them until the quiet hours end" if told.held else ""
     click.echo(f"{told.sent} sent, {told.waiting} waiting{held}.")
+    kept = {"refused": told.refused, "not confirmed": told.unconfirmed}
+    if any(kept.values()):
+        said = ", ".join(f"{count} {what}" for what, count in kept.items() if count)
+        click.echo(f"Kept: {said}; `tallymark alerts list` shows them.")
 
 
 def _listed(found: Sequence[Entry]) -> None:
     if not found:
         click.echo("Nothing waits in the outbox.")
     for one in found:
-        why = f" ({one.attempts} attempts; {one.trouble})" if one.trouble else ""
+        tries = "1 attempt" if one.attempts == 1 else f"{one.attempts} attempts"
+        why = f" ({tries}; {one.trouble})" if one.trouble else ""
         told = one.message
         click.echo(printable(f"{one.state:<12} {told.channel:<12} {told.title}{why}"))

@@ -176,17 +176,28 @@ def alias(
         project.paths.contract, [(old, new), *more], decided_in=project.paths.home / "decisions",
         warehouse=project.paths.warehouse, since=since, note=note,
     )  # fmt: skip
-    say(result, _adopted, as_json=as_json, quiet=quiet)
+    place = project.paths.warehouse
+    since_when = "; no delivery with it is known yet"
+    if not (place / "ledger").is_dir():
+        since_when = (
+            f"; since when is not known, as no run was kept in {place}: if yours is elsewhere, "
+            "name its folder with --warehouse, or the day with --since"
+        )
+    again = "tallymark run" + (f" --project {home}" if home is not None else "")
+    if project.paths.source is None:
+        again += " with the --input and --output of your last run"
+        again += "" if home is not None else ", in this folder"
+    say(result, lambda it: _adopted(it, since_when, again), as_json=as_json, quiet=quiet)
 
 
-def _adopted(result: Adopted) -> None:
+def _adopted(result: Adopted, since_when: str, again: str) -> None:
     for one in result.aliases:
-        day = f", since {one['since']}" if one["since"] else "; no delivery with it is known yet"
+        day = f", since {one['since']}" if one["since"] else since_when
         click.echo(printable(f"{one['alias']} is now a name of column {one['column']}{day}"))
     click.echo(
         printable(
             f"{result.contract}: version {result.previous_version} became {result.version}\n"
-            f"recorded in {result.decision}\nNext: tallymark run"
+            f"recorded in {result.decision}\nNext: {again}"
         )
     )
 

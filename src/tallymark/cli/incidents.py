@@ -19,6 +19,7 @@ from tallymark.cli.options import (
     option,
     printable,
     say,
+    tell,
     warehouse_at,
 )
 
@@ -134,9 +135,9 @@ def _listed(found: Listed) -> None:
     for one in found.incidents:
         since = one.since[:16].replace("T", " ")
         over = f", over on {one.resolved}" if one.resolved else ""
-        click.echo(printable(f"{one.severity} {one.state:<12} {one.key}  (since {since}{over})"))
+        tell(f"{one.severity} {one.state:<12} {one.key}  (since {since}{over})", 16)
         message = re.split(r"\. (?:It explains|The same holds for) ", one.message)[0]
-        click.echo(printable(f"   {message}"))
+        tell(f"   {message}", 3)
 
 
 def _shown(one: Incident) -> None:
@@ -147,16 +148,17 @@ def _shown(one: Incident) -> None:
         "probable cause": one.evidence.get("probable_cause"), "fix": one.fix, "owner": one.owner,
         "runbook": one.runbook, "findings": ", ".join(one.findings[:20]), "query": one.query,
     }  # fmt: skip
-    click.echo(printable(f"{one.severity} {one.key}\n{one.message}."))
+    tell(f"{one.severity} {one.key}\n{one.message}.")
     for name, value in facts.items():
         if value:
-            click.echo(printable(f"  {name + ':':<16}{value}"))
+            tell(f"  {name + ':':<16}{value}", 18)
 
 
 def _money(one: Incident) -> str:
     if one.money_at_risk is None:
         return ""
-    return f"{one.money_at_risk:,.2f} ({one.money_formula})"
+    formula, equals, amount = (one.money_formula or "").rpartition(" = ")
+    return f"{amount} ({formula})" if equals else f"{one.money_at_risk:,.2f} ({amount})"
 
 
 def _decided(found: Decided) -> None:

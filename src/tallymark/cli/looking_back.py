@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tallymark.cli.options import printable
+from tallymark.cli.options import tell
 
 if TYPE_CHECKING:
     from tallymark.monitor.backtest import Backtest
@@ -56,7 +56,7 @@ def show_replay(found: Replay) -> None:
         since = one.since[:16].replace("T", " ")
         days = "1 day" if one.days == 1 else f"{one.days} days"
         line = f"{one.fired}  {one.severity}  {one.id}  (since {since}, {days}, {one.state}){false}"
-        click.echo(printable(line))
+        tell(line, 16)
     if not found.fired:
         click.echo("Nothing fired.")
     if found.false_alarm_days is not None:
@@ -68,7 +68,8 @@ def show_backtest(found: Backtest) -> None:
     for one in found.settings:
         click.echo(
             f"{found.first} to {found.last}, {one.false_alarms_per_year:g} false alarms a year "
-            f"accepted: {one.alarms_in_history} alarms in {one.days} days of history as it was"
+            f"accepted: {_number(one.alarms_in_history, 'alarm')} in {_number(one.days, 'day')} of "
+            "history as it was"
         )
         click.echo(
             f"{'fault':<26}{'lost':>6}{'same day':>10}{'in a week':>11}{'delay':>7}{'tries':>7}"
@@ -79,3 +80,7 @@ def show_backtest(found: Backtest) -> None:
                 f"{cell.fault:<26}{cell.size:>6.0%}{cell.same_day:>10.0%}"
                 f"{cell.within_week:>11.0%}{delay:>7}{cell.tries:>7}"
             )
+
+
+def _number(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,11 +20,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DAY", "MOMENT", "REPORTS", "Group", "cli", "common", "complain", "deliveries", "engine_limits",
     "exit_with", "fail_on_option", "finish", "on_terminal", "open_project", "option", "output_to",
-    "printable", "progress", "rules_of", "say", "talk", "warehouse_at",
+    "printable", "progress", "rules_of", "say", "talk", "tell", "warehouse_at",
 ]  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 MEMORY = re.compile(r"\d+(\.\d+)?\s?(MB|GB|MiB|GiB)")
+_NARROWEST = 40  # columns in which a line can be broken
 FAIL_ON = ("error", "warn", "never")
 FORMATS = ("md", "json", "csv", "junit", "sarif")
 
@@ -95,11 +98,22 @@ MOMENT = _Moment()
 REPORTS = _Formats()
 
 
+class _Filled(click.Option):
+    """An option whose folder or file has a name: an empty one would mean the current folder."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value, or a usage error for an empty path."""
+        if value == "" and (isinstance(self.type, click.Path) or self.name == "source"):
+            msg = "a path is needed here; write . for the current folder, or leave the option out"
+            raise click.BadParameter(msg, ctx=ctx, param=self)
+        return super().type_cast_value(ctx, value)
+
+
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     """An option that can also be set as TALLYMARK_NAME."""
     main_name = next(name for name in names if name.startswith("--"))
     variable = "TALLYMARK_" + main_name[2:].split("/")[0].replace("-", "_").upper()
-    return click.option(*names, envvar=variable, show_envvar=False, **settings)
+    return click.option(*names, cls=_Filled, envvar=variable, show_envvar=False, **settings)
 
 
 def talk(command: Command) -> Command:
@@ -225,6 +239,8 @@ def open_project(
     project = Project.open(
         home, config=config, progress=progress(quiet=quiet), **given, **overrides
     )
+    if not quiet:
+        project.notice = complain
     if memory_limit is not None or threads is not None:
         from tallymark.config import Engine  # noqa: PLC0415
 
@@ -285,6 +301,21 @@ def exit_with(status: Status, fail_on: str) -> None:
 def printable(text: str) -> str:
     """Text without what a terminal would act on; names from outside may hold anything."""
     return "".join(one if one.isprintable() or one == "\n" else " " for one in text)
+
+
+def tell(text: str, indent: int = 0) -> None:
+    """A line to stdout; on a terminal, broken where its width ends, and indented from there on.
+
+    A program that reads it gets one line.
+    """
+    said = printable(text)
+    if sys.stdout.isatty():
+        width = max(_NARROWEST, shutil.get_terminal_size().columns)
+        said = "\n".join(
+            textwrap.fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+            for line in said.splitlines()
+        )
+    click.echo(said)
 
 
 def complain(text: str) -> None:

@@ -262,7 +262,8 @@ def init(*, directory: Path, source: str, force: bool, quiet: bool, as_json: boo
     """Write a commented project for your own deliveries into DIRECTORY."""
     from tallymark.check.infer import write_project  # noqa: PLC0415
 
-    paths = write_project(directory, source, force=force)
+    heard = (lambda _text: None) if quiet else complain
+    paths = write_project(directory, source, force=force, say=heard)
     say(paths, on_terminal("initialised"), as_json=as_json, quiet=quiet)
 
 
@@ -288,7 +289,8 @@ def demo(ctx: click.Context, *, output: Path, quiet: bool, as_json: bool) -> Non
 @option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed.")
 @option("--start", type=DAY, default="2026-01-05", show_default=True, help="First day.")
 @option("--incident", "incidents", multiple=True,
-         help="NAME@DAY[..DAY][:key=value,...]; may be given several times.")  # fmt: skip
+         help="NAME@DAY[..DAY][:key=value,...], such as column_renamed@5; may be given several "
+              "times. `--incident ?` lists the names.")  # fmt: skip
 @option("--format", "fmt", default="csv", show_default=True,
          type=click.Choice(["csv", "csv.gz", "csv.zst", "jsonl", "parquet"]),
          help="Format of the deliveries.")  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from tallymark.engine.base import identifier, literal, path_list
+from tallymark.engine.room import disk_full, no_room
 from tallymark.errors import InputError, ModelError
 
 __all__ = ["DuckEngine", "spare"]
@@ -58,6 +59,10 @@ def spare(path: Path, *, write: str | None = None) -> Iterator[duckdb.DuckDBPyCo
         connection.execute("use memory")
         connection.execute("detach cat")
         sound = True
+    except duckdb.IOException as error:
+        if write is not None and no_room(error):
+            raise disk_full(error, path.parent) from error
+        raise
     finally:
         if sound:
             _SPARE.append(connection)
@@ -148,6 +153,10 @@ class DuckEngine:
                 "the work does not fit into the memory limit",
                 fix="raise engine.memory_limit in tallymark.yml",
             ) from error
+        except duckdb.IOException as error:
+            if no_room(error):
+                raise disk_full(error) from error
+            raise
 
     def columns(self, relation: str) -> list[tuple[str, str]]:
         """(name, type) of each column of a table or view."""

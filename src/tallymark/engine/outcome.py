@@ -7,6 +7,7 @@ runs leave the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from types import TracebackType
 
 from tallymark.errors import (
     ConfigError,
+    DiskFullError,
     InputError,
     ModelError,
     ReconciliationError,
@@ -32,6 +34,7 @@ _KINDS: Sequence[tuple[type[BaseException], str]] = (
     (ConfigError, "the settings"),
     (InputError, "the deliveries could not be read"),
     (WarehouseError, "the warehouse could not be read or written"),
+    (DiskFullError, "the disk is full"),
     (OSError, "a file could not be read or written"),
     (MemoryError, "not enough memory"),
 )
@@ -84,7 +87,9 @@ class recorded:  # noqa: N801 -- used like the functions of contextlib
         if error is None:
             self._write(self._place, _text(self._command, _FINISHED))
             return
-        self._write(self._place, _text(self._command, _FAILED, _kind(error)))
+        # On a full disk this fails as well: then it never came to its end.
+        with contextlib.suppress(OSError):
+            self._write(self._place, _text(self._command, _FAILED, _kind(error)))
 
 
 def last_run(root: Path) -> LastRun | None:

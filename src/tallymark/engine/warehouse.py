@@ -49,6 +49,10 @@ def write_atomically(path: Path, text: str | bytes) -> None:
     try:
         aside.write_bytes(text.encode() if isinstance(text, str) else text)
         aside.replace(path)
+    except OSError as error:
+        # Of what could not be written the system names nothing.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from tallymark.ingest.deliveries import Format
+from tallymark.ingest.encodings import NOT_UTF8
 from tallymark.ingest.header import Head
 from tallymark.ingest.records import (
     MAX_LINE_BYTES,
@@ -47,6 +48,8 @@ def rewrite(source: Path, kind: Format, head: Head, target: Path) -> BadLines:
                 writer.writerow([number, *values])
             else:
                 bad.add(number, reason or TOO_LONG, _text(raw))
+                if reason.startswith(NOT_UTF8):
+                    bad.undecoded.add(raw)
     return bad
 
 
@@ -99,7 +102,7 @@ def _fields(line: bytes, head: Head) -> tuple[list[str] | None, str]:
     try:
         tree = json.loads(line.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        return None, f"the line is not UTF-8 (byte {error.start + 1})"
+        return None, f"{NOT_UTF8} (byte {error.start + 1})"
     except (ValueError, RecursionError):
         return None, "the line is no JSON"
     if not isinstance(tree, dict):

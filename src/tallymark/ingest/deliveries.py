@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
+import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from tallymark.errors import InputError
+from tallymark.ingest.outputs import Say, Sieve, unsaid
 
 __all__ = ["ENDINGS", "Delivery", "Format", "date_in_name", "delivery_at", "find_deliveries"]
 
@@ -27,6 +30,7 @@ ENDINGS: dict[str, tuple[Format, str | None]] = {
 # A time of day may follow without a mark between, as in 20250131093000.
 _DATE = re.compile(r"(?<!\d)(\d{4})[-_./]?(\d{2})[-_./]?(\d{2})(?=(?:\d{4}(?:\d{2})?)?(?!\d))")
 _SHOWN = 5
+_HIDDEN = (".", "_")
 MAX_UNPACKED = 50 * 10**9
 
 
@@ -61,27 +65,42 @@ def date_in_name(name: str) -> dt.date | None:
     return None
 
 
-def find_deliveries(source: str | Path) -> list[Delivery]:
+def find_deliveries(
+    source: str | Path, *, own: Iterable[Path] = (), say: Say = unsaid
+) -> list[Delivery]:
     """The deliveries of a folder, a file or a pattern such as ``raw/*.csv``, oldest first.
+
+    What Tallymark wrote is none, wherever it lies, unless it is given by its very name.
+
+    Args:
+        source: The folder, file or pattern.
+        own: Folders in which this run writes.
+        say: Called with a sentence where something is left out that another run wrote.
 
     Raises:
         InputError: The folder is not there, nothing in it can be a delivery, or a name is no text.
+        UsageError: There is nothing but what Tallymark wrote.
     """
     text = str(source)
     given = Path(text)
-    if given.is_dir():
-        root, paths = given, list(given.rglob("*"))
-    elif given.exists():
-        root, paths = given.parent, [given]
+    if given.is_dir() and text:
+        sieve = Sieve(given, own, say)
+        paths = _below(given, sieve)
+    elif given.exists() and text:
+        sieve, paths = Sieve(given.parent), iter([given])
     elif glob.has_magic(text):
-        root, paths = _fixed_part(text), _matching(text)
+        sieve = Sieve(_fixed_part(text), own, say)
+        paths = _matching(text, sieve)
     else:
         raise InputError(
             "no such file or folder", where=text, fix="give --input a folder, file or pattern"
         )
+    root = sieve.root
+    sieve.refuse_inside()
     files = sorted(path for path in paths if path.is_file() and not _hidden(path, root))
     found = [delivery for path in files if (delivery := _delivery(path, root)) is not None]
     if not found:
+        sieve.refuse_nothing()
         seen = ", ".join(path.name for path in files[:_SHOWN]) or "nothing"
         raise InputError(
             f"no delivery found (saw: {seen})",
@@ -100,12 +119,23 @@ def delivery_at(path: Path, root: Path) -> Delivery | None:
     return None if _hidden(path, root) else _delivery(path, root)
 
 
-def _matching(pattern: str) -> list[Path]:
+def _below(folder: Path, sieve: Sieve) -> Iterator[Path]:
+    """The files below a folder that Tallymark did not write."""
+    for name, folders, files in os.walk(folder):
+        here = Path(name)
+        folders[:] = [
+            one for one in folders
+            if not one.startswith(_HIDDEN) and sieve.takes_folder(here / one)
+        ]  # fmt: skip
+        yield from (path for one in files if sieve.takes_file(path := here / one))
+
+
+def _matching(pattern: str, sieve: Sieve) -> Iterator[Path]:
     """What a pattern matches; a matching folder stands for all that is in it."""
     # Path.glob takes no absolute pattern.
     found = {Path(name) for name in glob.glob(pattern, recursive=True)}  # noqa: PTH207
-    inside = {inner for path in found if path.is_dir() for inner in path.rglob("*")}
-    return [*(found | inside)]
+    inside = {inner for path in found if path.is_dir() for inner in _below(path, sieve)}
+    return (path for path in found | inside if path.is_file() and sieve.takes(path))
 
 
 def _fixed_part(pattern: str) -> Path:
@@ -118,7 +148,7 @@ def _fixed_part(pattern: str) -> Path:
 
 
 def _hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
+    return any(part.startswith(_HIDDEN) for part in path.relative_to(root).parts)
 
 
 def _delivery(path: Path, root: Path) -> Delivery | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tallymark.ingest.deliveries import Delivery
+from tallymark.ingest.encodings import binary, decoded, named
 from tallymark.ingest.quoting import writer_quotes
 from tallymark.ingest.unpack import Broken, first_bytes
 
@@ -104,7 +105,7 @@ def read_head(delivery: Delivery) -> Head:
         _refuse_kind_inside(delivery, raw)
     _refuse_no_text(delivery, raw)
     # A character cut in half by the end of the head is no fault of the file.
-    text = raw.decode("utf-8", errors="replace")
+    text = raw.decode("utf-8", errors="surrogateescape")
     bom = text.startswith("\ufeff")
     text = text.removeprefix("\ufeff")
     if not text.strip():
@@ -152,6 +153,8 @@ def _refuse_no_text(delivery: Delivery, raw: bytes) -> None:
         raise Broken("file_encoding", f"the text is UTF-{32 if wide else 16}, not UTF-8")
     if dense.count(0) * 4 > len(dense):
         raise Broken("file_encoding", "the text is UTF-16, UTF-32 or binary, not UTF-8")
+    if binary(dense):
+        raise Broken("file_kind", f"the name says {_said(delivery)}, but it is binary, not text")
     if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
         raise Broken("file_kind", f"the name says {_said(delivery)}, but it is HTML or XML")
 
@@ -197,7 +200,8 @@ def _csv_head(text: str, *, bom: bool, whole: bool) -> Head:
     body = rows[1:] if whole or len(rows) > SAMPLE_ROWS else rows[1:-1] or rows[1:]
     columns = _named([*rows[0], *_surplus(rows[0], body)])
     _refuse_columns(columns, line)
-    good = [row for row in body if len(row) == len(columns)]
+    # A row that is not UTF-8 will be no row, so that it says nothing about its columns.
+    good = [row for row in body if len(row) == len(columns) and decoded("".join(row))]
     sample = {name: [row[index] or None for row in good] for index, name in enumerate(columns)}
     return Head(
         columns=columns, sample=sample, delimiter=delimiter, bom=bom, newline=newline,
@@ -246,7 +250,7 @@ def _named(header: Sequence[str]) -> list[str]:
     given = {name.strip() for name in header}
     columns = []
     for number, raw in enumerate(header, start=1):
-        name = raw.strip()
+        name = named(raw.strip())
         if not name:
             name = f"column_{number}"
             while name in given:
@@ -309,7 +313,8 @@ def _jsonl_head(text: str, *, whole: bool) -> Head:
     columns: dict[str, list[str | None]] = {}
     lines = text.split("\n")
     for number, line in enumerate(lines[: SAMPLE_ROWS + 1]):
-        if not line.strip() or (number == len(lines) - 1 and not whole):
+        ended = whole or number < len(lines) - 1
+        if not line.strip() or not ended or not decoded(line):
             continue
         try:
             row = json.loads(line)

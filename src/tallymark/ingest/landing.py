@@ -59,6 +59,8 @@ class Landed:
         rows: How many rows it holds.
         bad_lines: (line number, reason, original bytes as text) of rows that are no rows.
         careful: Whether the careful reader was needed, and why.
+        undecoded: How many of the bad lines are not UTF-8.
+        encoding: What those probably are, as the end of a sentence.
         asked: What the rules asked of landing.
         light: Whether it holds what counting needs and no more: hashes instead of client ids and
             pages, payloads of purchases alone. A query for what is not there does not bind.
@@ -70,6 +72,8 @@ class Landed:
     rows: int
     bad_lines: Sequence[BadLine] = ()
     careful: str | None = None
+    undecoded: int = 0
+    encoding: str = ""
     asked: Asked = NOTHING
     light: bool = False
     reread: Reread | None = None
@@ -265,7 +269,10 @@ class _Reading:
             rows = self.write(source, clean, "c0", self._places(1))
         except duckdb.Error as error:
             raise _unreadable(error) from error
-        return Landed(path=self.target, rows=rows, bad_lines=bad, careful=doubt, asked=self.asked)
+        return Landed(
+            path=self.target, rows=rows, bad_lines=bad, careful=doubt, asked=self.asked,
+            undecoded=bad.undecoded.lines, encoding=bad.undecoded.told(),
+        )  # fmt: skip
 
     def write(self, source: str, path: Path, line: str, values: Mapping[str, str]) -> int:
         sql = landing_sql(

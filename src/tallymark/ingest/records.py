@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, NamedTuple
 
+from tallymark.ingest.encodings import NOT_UTF8
 from tallymark.ingest.header import Head
 from tallymark.ingest.quoting import beside_cells, has_bare_quote
 
@@ -121,7 +122,7 @@ def _parsed(raw: bytes, head: Head) -> _Parsed:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        fault = fault or f"the line is not UTF-8 (byte {error.start + 1})"
+        fault = fault or f"{NOT_UTF8} (byte {error.start + 1})"
         text = body.decode("latin-1")
     try:
         values = next(

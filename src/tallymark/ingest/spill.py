@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
+from tallymark.ingest.encodings import Undecoded
+
 __all__ = ["BadLine", "BadLines"]
 
 BadLine = tuple[int, str, str]
@@ -25,12 +27,16 @@ class BadLines(Sequence[BadLine]):
 
     Args:
         folder: Where the temporary file may be made.
+
+    Attributes:
+        undecoded: What those of them that are not UTF-8 have in common.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         place = None if folder is None else str(folder)
         # Closed with the object: nobody else knows when the last reader is done.
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=place)  # noqa: SIM115
+        self.undecoded = Undecoded()
         self._places = array("Q")
         self._end = 0
         weakref.finalize(self, self._file.close)

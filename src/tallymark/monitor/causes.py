@@ -7,12 +7,14 @@ cause at the top of such a chain gives the incident its name.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
 from tallymark.config import MonitorRule
+from tallymark.monitor.words import parse
 from tallymark.results import Finding, Layer, Severity
 
-__all__ = ["Causes", "groups", "kind_of"]
+__all__ = ["HOURLY", "Causes", "groups", "kind_of"]
 
 ROWS = "rows"  # whole hours or deliveries; depends_on names it
 
@@ -25,29 +27,42 @@ _ABOUT = {
     "broken_row": ("quarantined_share",),
     "client_ids_lost": ("client_id",),
     "client_missing": ("client_id",),
+    "days_missing": ("missing_days",),
     "delivery_missing": (ROWS,),
     "delivery_shrunken": (ROWS,),
     "double_fired": ("double_fired_share",),
     "event_name_missing": ("quarantined_share",),
+    "event_unknown": ("unknown_events",),
+    "event_vanished": ("unknown_events",),
     "hours_missing": (ROWS,),
     "hours_silent": (ROWS,),
-    "missing_days": (ROWS,),
+    "missing_days": (ROWS, "missing_days"),
     "order_conflict_history": ("conflicting_orders",),
     "order_id_collision_history": ("colliding_orders",),
     "order_redelivered_history": ("redelivered_orders",),
+    "order_negative_revenue": ("purchase.revenue",),
     "order_revenue_not_a_number": ("purchase.revenue",),
     "order_without_id": ("purchase.transaction_id",),
     "order_without_revenue": ("purchase.revenue",),
     "order_zero_revenue": ("purchase.revenue",),
     "repeated_rows": ("repeated_share",),
-    "same_bytes": (ROWS,),
+    "same_bytes": (ROWS, "repeated_share", "redelivered_orders"),
     "time_unparseable": ("quarantined_share",),
 }
 _SCHEMA = ("column_", "payload_field_")
-_ROWS_KINDS = ("delivery_missing", "file_", "hours_", "missing_days")
+_GONE = "event_vanished"  # explains the rows of the unknown event that came instead
+_ROWS_KINDS = ("delivery_missing", "file_", "hours_", "missing_days", "same_bytes")
+# About when a delivery came, or about another day: this day's numbers are as good as any.
+_OF_NO_NUMBERS = frozenset({"file_late", "missing_days"})
+_COVERAGE = "_coverage"  # ends the name of a metric that measures what it depends on
 # Dated to the hour by the gate: they go before its other facts of the same kind.
-_DATED = ("anonymous_rows", "bot_wave", "client_ids_lost", "double_fired")
-_QUALITY, _GATE, _BUSINESS = 100, 200, 300  # ranks; metrics add how deep they lie
+HOURLY = ("anonymous_rows", "bot_wave", "client_ids_lost", "double_fired")
+# Ranks; metrics add how deep they lie. The last but one is of metrics that rest on others' facts.
+_QUALITY, _GATE, _RESTING, _BUSINESS = 100, 200, 250, 300
+_NO_ROWS = 2  # a rank: a whole delivery without a row that could be used is an effect of its schema
+_SALES = frozenset({"aov", "cart_rate", "checkout_rate", "conversion_rate", "orders",
+                    "purchase_rate", "revenue"})  # fmt: skip
+_DAY = dt.timedelta(days=1)
 _FIELDS = ("payload_coverage", "payload_field_lost", "payload_field_partly_lost")
 _MANY = 4  # findings of one rule at one hour that are one cause; fewer are told one by one
 _HOUR = len("2031-05-05T07")
@@ -95,7 +110,7 @@ class Causes:
         """What a finding is about: things that others may rest on."""
         kind, _, name = finding.id.partition(":")
         found = set(_ABOUT.get(kind, ()))
-        if kind.startswith("file_"):
+        if kind.startswith("file_") or finding.evidence.get("nothing_accepted"):
             found.add(ROWS)
         if name:
             found.add(name)
@@ -109,9 +124,17 @@ class Causes:
             )
             return frozenset(found)
         found.add(finding.metric)
-        if finding.layer is not Layer.BUSINESS:
+        if self._measures(finding):
             found.update(self._direct.get(finding.rule or finding.metric, ()))
         return frozenset(found)
+
+    def _measures(self, finding: Finding) -> bool:
+        """Whether its metric says how much of a column, a field or the rows is there.
+
+        Others only rest on these: that revenue has no channel says nothing of the client ids.
+        """
+        covered = (finding.metric or "").endswith(_COVERAGE)
+        return finding.layer is Layer.HEALTH or (finding.layer is Layer.QUALITY and covered)
 
     def explained_by(self, finding: Finding) -> frozenset[str]:
         """Everything that would explain a finding."""
@@ -126,7 +149,9 @@ class Causes:
         """The rules for whose metrics a day with these findings is no normal day."""
         about: set[str] = set()
         for one in findings:
-            if one.severity.is_error and not _read_anyway(one):
+            if one.severity.is_error and not _read_anyway(one) and (
+                kind_of(one) not in _OF_NO_NUMBERS
+            ):  # fmt: skip
                 about |= self.about(one)
         return frozenset(
             rule.id
@@ -141,14 +166,20 @@ class Causes:
         dates it to the hour (``identity_coverage``), so the metric goes first.
         """
         kind = kind_of(finding)
+        if kind == "delivery_missing" and "deliveries" in finding.evidence:
+            return _NO_ROWS
         if kind.startswith(_ROWS_KINDS):
             return 0
         if kind.startswith(_SCHEMA):
-            return 1
+            # Where not one row could be used for it, no row is missing for another reason.
+            return -1 if finding.evidence.get("nothing_accepted") else 1
         if finding.metric is None:
-            return _GATE - (kind in _DATED)
+            return _GATE - (kind in HOURLY or kind == _GONE)
         depth = len(self.rests_on(finding.metric) & set(self._direct))
-        return (_QUALITY if finding.layer is not Layer.BUSINESS else _BUSINESS) + depth
+        if finding.layer is Layer.BUSINESS:
+            return _BUSINESS + depth
+        resting = self._direct.get(finding.rule or finding.metric) and not self._measures(finding)
+        return (_RESTING if resting else _QUALITY) + depth
 
 
 def groups(findings: Sequence[Finding], causes: Causes) -> Mapping[str, list[Finding]]:
@@ -245,7 +276,14 @@ def _read_anyway(finding: Finding) -> bool:
 
 
 def _still_explains(cause: Finding, finding: Finding) -> bool:
-    """A column that is read where it stands now explains only what began with it."""
-    if not _read_anyway(cause):
+    """Whether a cause may explain what was found: it began no later, and it took something away.
+
+    A column that is read where it stands now explains only what began with it, and no lost sale.
+    """
+    began, effect = parse(cause.since), parse(finding.since)
+    if began is not None and effect is not None and began - effect >= _DAY:
+        return False
+    if not _read_anyway(cause) or cause.evidence.get("nothing_accepted"):
         return True
-    return cause.since[:10] == finding.since[:10] or bool(cause.evidence.get("nothing_accepted"))
+    adopted = bool(cause.evidence.get("adopted"))
+    return cause.since[:10] == finding.since[:10] and not (adopted and finding.metric in _SALES)

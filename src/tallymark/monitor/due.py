@@ -42,6 +42,10 @@ class Due:
         late = local.astimezone(dt.UTC).replace(tzinfo=None)
         return late, late + dt.timedelta(minutes=self.calendar.grace_minutes)
 
+    def today(self) -> dt.date | None:
+        """The shop's date now; None without a clock."""
+        return None if self.now is None else self.now.astimezone(ZoneInfo(self.zone)).date()
+
     def missing_from(self) -> dt.date | None:
         """The newest day whose delivery counts as missing if it is not there now."""
         return self._newest(1)

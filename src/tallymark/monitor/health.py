@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from tallymark.monitor.words import day_name, instant, number, parse, percent
 from tallymark.results import Finding, Layer, Severity
 
 __all__ = [
-    "carried_over", "delivery_findings", "hours_finding", "reconciled", "run_findings",
+    "carried_over", "delivery_findings", "hours_finding", "idle_days", "reconciled", "run_findings",
     "threshold_finding",
 ]  # fmt: skip
 
@@ -27,6 +27,7 @@ Days = NDArray[np.int64]
 Moment = Callable[[int, int], str]  # day number and hour to ISO 8601 UTC
 
 _LISTED = 20  # deliveries of one day that are named
+_TOO_OLD = 4  # whole days without a delivery: longer than a weekend and a holiday
 _RECENT = 7  # days for which a missing day is still worth a line: touches reach back that far
 
 
@@ -58,7 +59,7 @@ def delivery_findings(
     ]
     rule = by_id.get("delivery_missing")
     if rule is not None and wanted:
-        found.append(_missing(rule, tables, day, min(wanted), moment))
+        found.append(_missing(rule, tables, day, max(wanted), moment, due))
     elif rule is not None and _nothing_accepted(tables, day):
         found.append(
             Finding(
@@ -74,11 +75,8 @@ def delivery_findings(
                 owner=rule.owner,
             )
         )
-    late = by_id.get("delivery_late")
-    awaited = due.awaited()
-    if late is not None and awaited is not None and not wanted:
-        there = _delivered(tables, tables.size - 1, tables.day(awaited))
-        found += [] if there else [_late(late, awaited, due)]
+    if not wanted:
+        found += _by_the_clock(by_id, tables, day, moment, due)
     rule = by_id.get("days_missing")
     earlier = [
         one
@@ -90,6 +88,21 @@ def delivery_findings(
     return found
 
 
+def _by_the_clock(
+    by_id: Mapping[str, MonitorRule], tables: Tables, day: int, moment: Moment, due: Due
+) -> list[Finding]:
+    """A delivery that is late by now; data that is too old by now. Nothing without a clock."""
+    found = []
+    late, awaited = by_id.get("delivery_late"), due.awaited()
+    if late is not None and awaited is not None:
+        there = _delivered(tables, tables.size - 1, tables.day(awaited))
+        found += [] if there else [_late(late, awaited, due)]
+    old = by_id.get("freshness")
+    if old is not None and day >= tables.size - 1:
+        found += _too_old(old, tables, moment, due)
+    return found
+
+
 def _earlier(rule: MonitorRule, tables: Tables, earlier: Sequence[int], moment: Moment) -> Finding:
     return Finding(
         id="days_missing",
@@ -98,7 +111,10 @@ def _earlier(rule: MonitorRule, tables: Tables, earlier: Sequence[int], moment: 
         rule=rule.id,
         message=f"{len(earlier)} of the last {_RECENT} days had no delivery",
         since=moment(earlier[0], 0),
-        evidence={"days": [tables.date(one).isoformat() for one in earlier]},
+        evidence={
+            "days": [tables.date(one).isoformat() for one in earlier],
+            "days_missing": len(earlier),
+        },
         fix=rule.fix,
         owner=rule.owner,
     )
@@ -112,7 +128,7 @@ def _late(rule: MonitorRule, awaited: dt.date, due: Due) -> Finding:
         severity=rule.severity,
         rule=rule.id,
         message=f"The delivery of {day_name(awaited)} is not here yet; it was due by "
-        f"{by[11:16]} UTC and counts as missing from {breach[11:16]} UTC on",
+        f"{by[11:16]} UTC, counts as late from {breach[11:16]} UTC on, and is missing then",
         since=by,
         evidence={"expected": awaited.isoformat(), "due": by, "missing_from": breach},
         fix=rule.fix,
@@ -130,10 +146,17 @@ def _nothing_accepted(tables: Tables, day: int) -> bool:
     return bool(deliveries) and not any(one.accepted for one in deliveries)
 
 
-def _missing(rule: MonitorRule, tables: Tables, day: int, wanted: int, moment: Moment) -> Finding:
+def _missing(
+    rule: MonitorRule, tables: Tables, day: int, wanted: int, moment: Moment, due: Due
+) -> Finding:
+    """The delivery of a day, and of the expected days between it and the last one there is."""
     known = np.flatnonzero(tables.delivered[: min(day, wanted) + 1])
     last = int(known[-1]) if len(known) else -1
+    missing = [one for one in range(last + 1, wanted + 1) if due.expects(tables.date(one))]
     message = f"There is no delivery for {day_name(tables.date(wanted))}"
+    if len(missing) > 1:
+        more = f"{len(missing) - 1} more day{'s' * (len(missing) > 2)}"  # noqa: PLR2004 -- plural
+        message += f", nor for {more} since {day_name(tables.date(missing[0]))}"
     if last >= 0:
         message += f"; the last one is of {day_name(tables.date(last))}"
     return Finding(
@@ -142,15 +165,57 @@ def _missing(rule: MonitorRule, tables: Tables, day: int, wanted: int, moment: M
         severity=rule.severity,
         rule=rule.id,
         message=message,
-        since=moment(last + 1, 0),
+        since=moment(missing[0], 0),
         evidence={
             "expected": tables.date(wanted).isoformat(),
             "last_delivery": tables.date(last).isoformat() if last >= 0 else None,
+            "days_missing": len(missing),
             "days_without": wanted - last,
         },
         fix=rule.fix,
         owner=rule.owner,
     )
+
+
+def _too_old(rule: MonitorRule, tables: Tables, moment: Moment, due: Due) -> list[Finding]:
+    """The newest delivery is older than any daily feed's; where no calendar says what is late."""
+    today = due.today()
+    known = np.flatnonzero(tables.delivered)
+    if today is None or due.calendar.expected_by is not None or not len(known):
+        return []
+    last = int(known[-1])
+    missing = [
+        one for one in range(last + 1, tables.day(today)) if due.expects(tables.date(one))
+    ]  # fmt: skip
+    if not missing or len(missing) < (rule.threshold or _TOO_OLD):
+        return []
+    return [
+        Finding(
+            id="freshness",
+            layer=Layer.HEALTH,
+            severity=rule.severity,
+            rule=rule.id,
+            message=f"The newest delivery is of {day_name(tables.date(last))}; today is "
+            f"{day_name(today)}, and {len(missing)} whole days since have none",
+            since=moment(missing[0], 0),
+            evidence={
+                "last_delivery": tables.date(last).isoformat(),
+                "today": today.isoformat(),
+                "days_missing": len(missing),
+            },
+            fix=rule.fix,
+            owner=rule.owner,
+        )
+    ]
+
+
+def idle_days(due: Due, tables: Tables, day: int, expected: int) -> list[str]:
+    """What is to be said of a day that was asked for, and of which no delivery is due at all."""
+    return [
+        f"no delivery is due for {day_name(tables.date(one))}, by the calendar in the contract"
+        for one in dict.fromkeys((expected, day))
+        if not due.expects(tables.date(one)) and not _delivered(tables, max(day, one), one)
+    ]
 
 
 def hours_finding(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tallymark.monitor.causes import Causes, groups, kind_of
+from tallymark.monitor.causes import HOURLY, Causes, groups, kind_of
 from tallymark.monitor.decomposition import what_changed
 from tallymark.monitor.detect import Judged, Learning
 from tallymark.monitor.numbers import plain
@@ -55,13 +56,9 @@ def _incident(
     currency: str,
 ) -> Incident:
     root, rest = members[0], members[1:]
-    # what the gate or a missing hour dates exactly is not made earlier by a metric's drift; and
-    # a metric dated to the hour is not made earlier by the gate, which knows only deliveries
-    exact = root.metric is None or kind_of(root) == "hours_missing"
-    dated = [one.since for one in members if one.metric is not None]
-    since = root.since if exact else min(dated)
-    message = root.message.rstrip(". ")
     alike = [one for one in rest if one.rule is not None and one.rule == root.rule]
+    since = _since(root, alike, rest)
+    message = root.message.rstrip(". ")
     if alike:
         message += f"{_ALIKE}{_names(alike)}"
     if len(alike) < len(rest):
@@ -99,17 +96,38 @@ def _incident(
     )
 
 
+def _since(root: Finding, alike: Sequence[Finding], rest: Sequence[Finding]) -> str:
+    """When an incident began: with its cause, not with the midnight of a day's effect.
+
+    Where the gate saw the same thing begin at an hour of the cause's first day, at that hour.
+    """
+    since = min([root.since, *(one.since for one in alike)])
+    if root.metric is None or kind_of(root) == "hours_missing":
+        return root.since
+    first = parse(since)
+    hours = [one.since for one in rest if kind_of(one) in HOURLY]
+    exact = [one for one in hours if first and (at := parse(one)) and _within_a_day(at - first)]
+    return max([since, min(exact)]) if exact else since
+
+
+def _within_a_day(apart: dt.timedelta) -> bool:
+    return dt.timedelta(0) <= apart < dt.timedelta(days=1)
+
+
 def _names(found: Sequence[Finding]) -> str:
     more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
     return ", ".join(one.id for one in found[:_NAMED]) + more
 
 
-def decided(incidents: Sequence[Incident], over: Sequence[Incident]) -> list[str]:
+def decided(
+    incidents: Sequence[Incident], over: Sequence[Incident], quiet: Sequence[Incident] = ()
+) -> list[str]:
     """What became of incidents, as notes: muted ones disturb nobody, and that is never hidden.
 
     Args:
         incidents: Those of the day.
         over: Those that ended on it.
+        quiet: Those that were not found on it, and are not yet over.
     """
     there = {one.key for one in incidents}
     notes = [
@@ -123,6 +141,12 @@ def decided(incidents: Sequence[Incident], over: Sequence[Incident]) -> list[str
         )
         for one in incidents
         if one.decision
+    ]
+    notes += [
+        f"quiet: {one.severity} {one.id}, open since {one.opened}, was not found on this day; "
+        "it is over when the next day is quiet, too"
+        for one in quiet
+        if one.key not in there
     ]
     notes += [
         f"over: {one.severity} {one.id}, open since {one.opened} ({one.decision})"
@@ -179,9 +203,12 @@ def _risk(
     kind = kind_of(root)
     first = max(0, day - _days_open(since, tables, day) + 1)
     days = np.arange(first, min(day, tables.size - 1) + 1)
-    if any(kind_of(one) == "delivery_missing" for one in members):
+    missing = max((int(one.evidence.get("days_missing", 0)) for one in members), default=0)
+    if missing or any(kind_of(one) == "delivery_missing" for one in members):
         usual = _usual_revenue(tables, past)
-        return _priced(usual, "mean daily revenue of the comparable days before", currency)
+        text = "mean daily revenue of the comparable days before"
+        several = f"{missing} missing days, times the {text}" if missing > 1 else text
+        return _priced(usual and usual * max(missing, 1), several, currency)
     if kind == "hours_missing":
         return _lost_hours(root, tables, past, currency)
     if kind == "column_renamed" and not root.evidence.get("nothing_accepted"):
@@ -193,7 +220,7 @@ def _risk(
     if root.metric == "identity_coverage":
         return _without_id(root, tables, days, currency)
     if "referrer" in causes.about(root) and root.evidence.get("direction") != "up":
-        return _without_channel(tables, days, currency)
+        return _without_channel(tables, days, past, currency)
     if any(one.metric in _SALES for one in members):
         return _shortfall(members, tables, day, past, currency)
     return None
@@ -233,12 +260,12 @@ def _without_id(root: Finding, tables: Tables, days: Days, currency: str) -> Ris
     return _priced(total, text, currency)
 
 
-def _without_channel(tables: Tables, days: Days, currency: str) -> Risk | None:
-    """Revenue without a channel, beyond what was usual in the weeks before."""
+def _without_channel(tables: Tables, days: Days, past: Days, currency: str) -> Risk | None:
+    """Revenue without a channel, beyond what was usual on the normal days before."""
     series = tables.get("no_channel_revenue_share")
     if series is None or len(days) == 0:
         return None
-    before = np.arange(max(0, int(days[0]) - PROFILE_DAYS), int(days[0]))
+    before = past[(past >= int(days[0]) - PROFILE_DAYS) & (past < int(days[0]))]
     sold = float(np.nansum(series.denominator[before]))
     usual = float(np.nansum(series.numerator[before])) / sold if sold > 0 else 0.0
     now = float(np.nansum(series.numerator[days] - usual * series.denominator[days]))

@@ -13,18 +13,23 @@ from collections.abc import Mapping, Sequence
 
 from tallymark.decisions import Decision
 from tallymark.errors import ConfigError
-from tallymark.results import Incident, Layer
+from tallymark.monitor.causes import HOURLY, kind_of
+from tallymark.monitor.words import parse
+from tallymark.results import Finding, Incident, Layer, Severity
 
 __all__ = ["ACK", "EVERY", "KINDS", "MUTE", "RESOLVE", "Choice", "Ledger", "NewNormal",
-           "choices_of", "counts", "new_normals", "overlaid"]  # fmt: skip
+           "agreed", "choices_of", "counts", "new_normals", "overlaid"]  # fmt: skip
 
 ACK, RESOLVE, MUTE = "incident_ack", "incident_resolve", "incident_mute"
 KINDS = (ACK, RESOLVE, MUTE)
 OPEN, ACKNOWLEDGED, MUTED, RESOLVED = "open", "acknowledged", "muted", "resolved"
+QUIET = "quiet"  # not found on the latest day; over if the next is quiet, too
 
 EVERY = frozenset(Layer)
 # What is measured wavers about its limit: such an incident is over after the second quiet day.
 _QUIET_DAYS = 2
+# One gap, as it is told on its day, with the next delivery, and on the days after that.
+_GAP = frozenset({"delivery_missing", "missing_days", "days_missing"})
 _FACTS = frozenset({"threshold", "gamma-Poisson chance of no event at all"})
 
 
@@ -80,6 +85,18 @@ def new_normals(choices: Sequence[Choice], day: dt.date) -> tuple[NewNormal, ...
         for one in sorted(last.values(), key=lambda one: one.number)
         if one.kind == RESOLVE and one.since
     )
+
+
+def agreed(gate: Sequence[Finding], anew: Sequence[NewNormal]) -> list[Finding]:
+    """What the gate found, where it compares with days that count no more: as information.
+
+    How much of it there is now, the metrics go on judging by what is the new normal.
+    """
+    rules = frozenset[str]().union(*(one.rules for one in anew)) & frozenset(HOURLY)
+    return [
+        dataclasses.replace(one, severity=Severity.P3) if kind_of(one) in rules else one
+        for one in gate
+    ]
 
 
 def choices_of(decisions: Sequence[Decision]) -> list[Choice]:
@@ -148,6 +165,8 @@ class _Life:
                 state, decision = ACKNOWLEDGED, _said("acknowledged", one)
         if until is not None and day <= until:
             state = MUTED
+        if self.quiet and state == OPEN:
+            state = QUIET
         if self.closed is not None:
             state, decision = RESOLVED, self.how
         return dataclasses.replace(
@@ -157,7 +176,7 @@ class _Life:
 
 
 def counts(incident: Incident) -> bool:
-    """Whether an incident makes the status: not while it is muted, nor once it is over."""
+    """Whether an incident makes the status: not while it is muted or quiet, nor once over."""
     return incident.state in {OPEN, ACKNOWLEDGED}
 
 
@@ -226,11 +245,22 @@ class Ledger:
             if life.key not in there and life.latest.layer in judged:
                 self._quiet(life, day, incidents)
             self._resolve_by_hand(life, day)
+        if not judged:  # nothing came, so nothing is over: what was open stays in sight
+            today += [life for key, life in self._open.items() if key not in there]
+            today.sort(key=lambda life: life.latest.severity)
         self._found = [life.standing(day, self._choices) for life in today]
 
     def found(self) -> list[Incident]:
-        """The incidents of the last day that was added, as they stand, in their order."""
+        """The incidents of the last day that was added, as they stand, in their order.
+
+        Of a day on which nothing could be judged those are among them that were open before.
+        """
         return self._found
+
+    def quiet_today(self) -> list[Incident]:
+        """Those that were not found on the last day that was added, and are not yet over."""
+        lives = [one for one in self._open.values() if one.quiet]
+        return [one.standing(self._day, self._choices) for one in lives]
 
     def over_today(self) -> list[Incident]:
         """Those that ended on the last day that was added."""
@@ -258,7 +288,11 @@ class Ledger:
         longer is), its incident goes on under the other's name.
         """
         by_id = {life.latest.id: life for life in self._open.values()}
-        matched = {one.id: by_id[one.id] for one in incidents if one.id in by_id}
+        matched = {
+            one.id: by_id[one.id]
+            for one in incidents
+            if one.id in by_id and not _turned(by_id[one.id].latest, one)
+        }
         taken = {id(life) for life in matched.values()}
         for incident in incidents:
             if incident.id in matched:
@@ -266,7 +300,7 @@ class Ledger:
             kin = [
                 life for life in self._open.values()
                 if id(life) not in taken
-                and (life.latest.id in incident.findings or incident.id in life.latest.findings)
+                and _akin(life.latest, incident)
             ]  # fmt: skip
             if kin:
                 life = min(kin, key=lambda one: (one.opened, one.key))
@@ -277,6 +311,9 @@ class Ledger:
     def _quiet(self, life: _Life, day: str, incidents: Sequence[Incident]) -> None:
         """A day without it: over, or part of a graver one, or only quiet."""
         other = next((one for one in incidents if life.latest.id in one.findings), None)
+        if other is not None and _turned(life.latest, other):
+            self._close(life, day, "it turned the other way")
+            return
         if other is not None:
             self._close(life, day, f"explained by {other.id}")
             return
@@ -292,6 +329,24 @@ class Ledger:
     def _close(self, life: _Life, day: str, how: str) -> None:
         life.closed, life.how = day, how
         self._closed.append(self._open.pop(life.key))
+
+
+def _turned(before: Incident, now: Incident) -> bool:
+    """Whether what rose falls now, or the reverse: that is another incident."""
+    ways = {one.evidence.get("direction") for one in (before, now)}
+    return before.id == now.id and len(ways - {None}) > 1
+
+
+def _akin(before: Incident, now: Incident) -> bool:
+    """Whether two incidents with different names are of one cause, which began no later."""
+    if {before.id, now.id} <= _GAP:
+        return before.since == now.since
+    began, first = parse(now.since), parse(before.since)
+    if began is None or first is None or began - first >= dt.timedelta(days=1):
+        return False
+    if _turned(before, now):
+        return False
+    return before.id in now.findings or now.id in before.findings
 
 
 def _is_fact(incident: Incident) -> bool:

@@ -12,7 +12,7 @@ from tallymark.monitor.follow import Slot
 from tallymark.monitor.tables import Series, Tables
 from tallymark.stats.dynamic import Belief, Family
 
-__all__ = ["BELIEFS", "MIX", "is_mix", "slots_of"]
+__all__ = ["BELIEFS", "MIX", "MONEY_SHARE_WEIGHT", "PER_ORDER", "is_mix", "slots_of"]
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ MONEY_SHARE_WEIGHT = 0.5  # orders differ in value: a share of revenue rests on 
 _TYPICAL = 0.1  # weight of a day in the typical number of orders
 
 # Shares of money: judged as a share of so many orders.
-PER_ORDER = {"no_channel_revenue_share": "orders"}
+PER_ORDER = {"attributed_revenue_share": "orders", "no_channel_revenue_share": "orders"}
 
 
 def is_mix(rule: MonitorRule) -> bool:

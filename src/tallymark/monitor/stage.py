@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tallymark.config import Config, MonitorRules, fingerprint
-from tallymark.contract import Calendar
+from tallymark.contract import Calendar, Column
 from tallymark.decisions import read as read_decisions
 from tallymark.engine.amend import amend
 from tallymark.engine.duckdb import DuckEngine
@@ -25,6 +25,7 @@ from tallymark.monitor.due import Due
 from tallymark.monitor.junit import junit
 from tallymark.monitor.kept import TABLE, kept_incidents, ledger_table
 from tallymark.monitor.lives import Choice, choices_of
+from tallymark.monitor.refusals import put_in_place
 from tallymark.monitor.replay import Replay, replayed, spans_of
 from tallymark.monitor.report import as_json, markdown
 from tallymark.monitor.tables import read
@@ -58,6 +59,7 @@ class MonitorStage:
         progress: Called with a line of talk now and then.
         calendar: When deliveries are due.
         now: What time it is, if deliveries may be late.
+        columns: Of the contract, which rules may rest on; not looked at if not given.
     """
 
     warehouse: Warehouse
@@ -70,6 +72,7 @@ class MonitorStage:
     progress: Progress = lambda _text: None
     calendar: Calendar = EVERY_DAY
     now: dt.datetime | None = None
+    columns: Sequence[Column] | None = None
 
     def judge(
         self, date: dt.date | None, *, expected: dt.date | None = None, write: bool = True
@@ -182,10 +185,12 @@ class MonitorStage:
         waiting = [one.message for one in desk.outbox.entries() if one.state == "pending"]
         return desk.previews([*waiting, *desk.planned(listed.incidents, listed.day)])
 
-    def send_alerts(self, *, unconfirmed: bool = False) -> Told:
+    def send_alerts(self, *, unconfirmed: bool = False, refused: bool = False) -> Told:
         """Send what waits in the outbox, and what is missing in it."""
         listed = self.book().read()
-        return self.alert_desk().tell(listed.incidents, listed.day, unconfirmed=unconfirmed)
+        return self.alert_desk().tell(
+            listed.incidents, listed.day, unconfirmed=unconfirmed, refused=refused
+        )
 
     # ------------------------------------------------------------ inside
 
@@ -203,10 +208,10 @@ class MonitorStage:
                 watch = Watch(
                     engine, self.rules, timezone=shop.timezone, currency=shop.currency,
                     choices=choices, due=self._due(),
-                    rows=LandedRows(engine) if located else None,
+                    rows=LandedRows(engine) if located else None, columns=self.columns,
                 )  # fmt: skip
             except ConfigError as error:
-                error.where = error.where or str(self.rules_file)
+                put_in_place(error, self.rules_file)
                 raise
             yield engine, watch, choices
         finally:

@@ -20,6 +20,7 @@ __all__ = ["HOURS", "Delivery", "Series", "Tables", "read"]
 
 HOURS = 24
 _ONE_DAY = dt.timedelta(days=1)
+_CREDIT = "model=last_click;"  # the credit whose channels are watched
 
 Floats = NDArray[np.float64]
 
@@ -266,3 +267,19 @@ def _add_derived(
         base = np.where(events.value > 0, events.value, np.nan)
         part = np.minimum(repeated.value, base)
         series[("repeated_share", "all")] = Series(part / base, part, base)
+    gross, kept = series.get(("revenue_gross", "all")), series.get(("aov", "all"))
+    if gross is not None and kept is not None:  # kept: without refunds, which are no loss
+        base = np.where(gross.value > 0, gross.value, np.nan)
+        part = np.clip(base - np.nan_to_num(kept.numerator), 0.0, None)
+        series[("uncounted_revenue_share", "all")] = Series(part / base, part, base)
+    clients, sessions = series.get(("clients", "all")), series.get(("sessions", "all"))
+    if clients is not None and sessions is not None:
+        base = np.where(sessions.value > 0, sessions.value, np.nan)
+        series[("clients_per_session", "all")] = Series(clients.value / base, clients.value, base)
+    revenue = series.get(("revenue", "all"))
+    for metric, segment in sorted(series):
+        if revenue is not None and metric == "attributed_revenue" and segment.startswith(_CREDIT):
+            part = series[(metric, segment)].value
+            base = np.where(revenue.value > 0, revenue.value, np.nan)
+            name = segment.removeprefix(_CREDIT)
+            series[("attributed_revenue_share", name)] = Series(part / base, part, base)

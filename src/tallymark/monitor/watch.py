@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tallymark.config import MonitorRule, MonitorRules
-from tallymark.contract import Calendar
+from tallymark.contract import Calendar, Column
 from tallymark.engine.base import Engine
 from tallymark.engine.outcome import LastRun
 from tallymark.errors import UsageError
@@ -20,31 +20,41 @@ from tallymark.monitor.apart import Evidence, rewritten, told_apart
 from tallymark.monitor.budget import told
 from tallymark.monitor.causes import Causes
 from tallymark.monitor.cells import LandedRows
+from tallymark.monitor.collapse import collapsed
 from tallymark.monitor.detect import Detector, Judged, Learning
 from tallymark.monitor.due import Due
 from tallymark.monitor.exports import LOST
+from tallymark.monitor.gravity import severity_of
 from tallymark.monitor.health import (
     carried_over,
     delivery_findings,
     hours_finding,
+    idle_days,
     reconciled,
     run_findings,
     threshold_finding,
 )
 from tallymark.monitor.incidents import decided, headline, incidents_of
-from tallymark.monitor.lives import EVERY, Choice, Ledger, NewNormal, counts, new_normals
+from tallymark.monitor.lives import (
+    EVERY,
+    Choice,
+    Ledger,
+    NewNormal,
+    agreed,
+    counts,
+    new_normals,
+)
 from tallymark.monitor.numbers import evidence_of, metrics_of, plain
 from tallymark.monitor.onset import onset
 from tallymark.monitor.plain import PlainDetector, honest
-from tallymark.monitor.refusals import FACTS, refuse_incomplete, refuse_unknown, span_of
+from tallymark.monitor.refusals import FACTS, promotions_of, refuse_incomplete, refuse_unknown
 from tallymark.monitor.tables import Tables, read
-from tallymark.monitor.words import instant, said
-from tallymark.results import Finding, Incident, Layer, MonitorResult, Severity, status_of
+from tallymark.monitor.words import instant, named_days, said
+from tallymark.results import Finding, Incident, Layer, MonitorResult, Status, status_of
 
 __all__ = ["Watch"]
 
 _STATISTICAL = frozenset({"count", "rate", "money"})
-_BEYOND_DOUBT = 1e-5  # p-value under which a collapse may be an error, not only a warning
 _LAYERS = {layer: rank for rank, layer in enumerate(Layer)}
 
 Days = NDArray[np.int64]
@@ -72,6 +82,7 @@ class Watch:
         due: When deliveries are due; every day's is expected if not given.
         rows: The landed rows, which say where an incident of a judged day lies; they are asked
             while days are judged. Metrics alone say what changed if not given.
+        columns: Of the contract, which rules may rest on; not looked at if not given.
 
     Raises:
         WarehouseError: There is nothing to judge.
@@ -88,16 +99,16 @@ class Watch:
         choices: Sequence[Choice] = (),
         due: Due | None = None,
         rows: LandedRows | None = None,
+        columns: Sequence[Column] | None = None,
     ) -> None:
-        for rule in rules.rules:
-            refuse_incomplete(rule)
+        refuse_incomplete(rules)
         self._tables: Tables = engine if isinstance(engine, Tables) else read(engine)
-        refuse_unknown(rules, {metric for metric, _ in self._tables.series})
+        refuse_unknown(rules, {metric for metric, _ in self._tables.series}, columns)
         self._rules = rules
         self._active = [rule for rule in rules.rules if rule.enabled]
         self._detector = self._detecting()
         self._causes = Causes(self._active)
-        self._promotions = [span_of(one.start, one.end, one.name) for one in rules.promotions]
+        self._promotions = promotions_of(rules)
         self._normal = self._tables.delivered.copy()
         for one in range(self._tables.size):
             self._normal[one] &= self._promotion(one) is None
@@ -158,21 +169,34 @@ class Watch:
         silent = {one for met in incidents if not counts(met) for one in met.findings}
         layers = {
             layer.value: status_of(
-                [one.severity for one in findings if one.layer is layer and one.id not in silent]
+                [
+                    one.severity
+                    for one in (*findings, *open_ones)
+                    if one.layer is layer and one.id not in silent
+                ]
             )
             for layer in Layer
         }
+        idle = idle_days(self._due, tables, day, expected)
         metrics = metrics_of(tables, day, found.judged, self._rules.false_alarms_per_year)
         return MonitorResult(
             date=date.isoformat(),
             status=status,
-            headline=headline(status, open_ones, tables, day, found.judged, self._currency)
+            headline=(
+                f"{status.value}: {idle[0]}"
+                if idle and status is Status.GREEN
+                else headline(status, open_ones, tables, day, found.judged, self._currency)
+            )
             + _muted(incidents),
             findings=findings,
             incidents=incidents,
             layers=layers,
             metrics=metrics,
-            notes=[*decided(incidents, self._ledger.over_today()), *self._notes(day, found)],
+            notes=[
+                *decided(incidents, self._ledger.over_today(), self._ledger.quiet_today()),
+                *idle,
+                *self._notes(day, found),
+            ],
         )
 
     def incidents(self) -> list[Incident]:
@@ -317,7 +341,7 @@ class Watch:
 
     def _judge_day(self, day: int) -> _Day:
         before = self._previous(day)
-        gate = carried_over(self._tables, day)
+        gate = agreed(carried_over(self._tables, day), self._anew)
         facts = [*gate, *self._facts(day, before, gate)]
         judged = self._measure(day)
         findings = (*facts, *self._surprises(day, judged, before))
@@ -353,12 +377,14 @@ class Watch:
                 one = threshold_finding(rule, self._tables, day, self._moment)
                 if one is not None and not _told_by_gate(one, gate):
                     found.append(dataclasses.replace(one, since=_continued(one, before)))
+        gone = collapsed(self._active, self._tables, day, self._past, self._known, self._moment)
         worst: dict[str, Finding] = {}
         for one in found:  # of several limits of one metric the gravest speaks
             key = one.metric or one.id
             if key not in worst or one.severity < worst[key].severity:
                 worst[key] = one
-        return list(worst.values())
+        business = self._promotion(day) is None
+        return [*worst.values(), *(one for one in gone if business or one.layer != "business")]
 
     def _adjacent(self, day: int) -> bool:
         return day > 0 and bool(self._tables.delivered[day - 1])
@@ -388,7 +414,7 @@ class Watch:
         finding = Finding(
             id=judged.key,
             layer=Layer(rule.layer),
-            severity=_severity(judged),
+            severity=severity_of(judged),
             rule=rule.id,
             metric=rule.metric,
             message=said(judged, self._currency),
@@ -419,7 +445,11 @@ class Watch:
         if self._tables.exported:
             notes.append(LOST)
         promotion = self._promotion(day)
-        if promotion is not None:
+        there = day < self._tables.size and self._tables.delivered[day]
+        if not there:
+            notes.append("nothing was delivered: quality and business were not judged, and what "
+                         "was open there stays open")  # fmt: skip
+        elif promotion is not None:
             notes.append(f"promotion day ({promotion}): business metrics were not judged")
         learning = [one for one in found.judged if isinstance(one, Learning) or one.learning]
         if learning:
@@ -443,7 +473,8 @@ class Watch:
             if one in self._known and self._left_out(one, day)
         )
         if spoiled:
-            notes.append(f"left out of what is normal, for metrics they concern: {_runs(spoiled)}")
+            named = named_days(spoiled)
+            notes.append(f"left out of what is normal, for metrics they concern: {named}")
         return notes
 
 
@@ -451,22 +482,6 @@ def _muted(incidents: Sequence[Incident]) -> str:
     """What the first sentence says of incidents that do not count."""
     number = sum(one.state == "muted" for one in incidents)
     return f" ({number} muted)" if number else ""
-
-
-def _runs(dates: Sequence[str]) -> str:
-    shown = 7
-    more = len(dates) - shown
-    text = ", ".join(dates[-shown:])
-    return text if more <= 0 else f"{text} and {more} earlier days"
-
-
-def _severity(judged: Judged) -> Severity:
-    """The rule's severity; P1 for a collapse beyond doubt, if the rule names what that is."""
-    rule = judged.rule
-    collapse = rule.threshold is not None and judged.change <= -rule.threshold
-    if collapse and judged.p < _BEYOND_DOUBT:
-        return min(rule.severity, Severity.P1)
-    return rule.severity
 
 
 def _continued(finding: Finding, before: Sequence[Finding]) -> str:

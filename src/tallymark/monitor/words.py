@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 
 from tallymark.monitor.detect import Judged
 
@@ -13,6 +14,7 @@ __all__ = [
     "instant",
     "moment",
     "money",
+    "named_days",
     "number",
     "parse",
     "percent",
@@ -42,6 +44,14 @@ _NAMES = {
     "rows_accepted": "The number of rows delivered",
 }
 _SMALL = 1000
+_TIMES = 5.0  # times the usual, from which on nobody thinks in per cent
+# An average that would be usual but for such a factor was written in another unit.
+_UNITS = {
+    100.0: "prices in cents?",
+    1000.0: "a thousands separator read as a decimal point before, or lost now?",
+    0.01: "prices divided by 100 twice?",
+    0.001: "a thousands separator read as a decimal point?",
+}
 
 
 def number(value: float) -> str:
@@ -90,7 +100,20 @@ def said(judged: Judged, currency: str) -> str:
         for value in (judged.observed, judged.expected, judged.low, judged.high)
     )
     over = f" over the last {judged.window} days" if judged.window > 1 else ""
-    return f"{name} was {now}{over}, {_moved(judged)} the usual {usual} ({low} to {high})"
+    return (
+        f"{name} was {now}{over}, {_moved(judged)} the usual {usual} ({low} to {high})"
+        f"{_other_unit(judged)}"
+    )
+
+
+def _other_unit(judged: Judged) -> str:
+    """In which unit an average was most likely written that is far from the usual."""
+    if judged.rule.metric != "aov" or judged.expected <= 0:
+        return ""
+    for factor, told in _UNITS.items():
+        if judged.low <= judged.observed / factor <= judged.high:
+            return f": {told}"
+    return ""
 
 
 def _moved(judged: Judged) -> str:
@@ -99,6 +122,9 @@ def _moved(judged: Judged) -> str:
         return f"{abs(100 * judged.points):.1f} points {way}"
     if not math.isfinite(judged.change):
         return f"{way}"
+    if judged.change >= _TIMES - 1:
+        times = judged.observed / judged.expected
+        return f"{times:,.{0 if times >= 10 else 1}f} times"  # noqa: PLR2004 -- one digit below
     return f"{abs(100 * judged.change):.0f} % {way}"
 
 
@@ -127,3 +153,11 @@ def moment(text: str) -> str:
 def day_name(date: dt.date) -> str:
     """A date for reading: Thu 27 Feb 2025."""
     return f"{date:%a} {date.day} {date:%b %Y}"
+
+
+def named_days(dates: Sequence[str]) -> str:
+    """Days as a short list, the latest of many."""
+    shown = 7
+    more = len(dates) - shown
+    text = ", ".join(dates[-shown:])
+    return text if more <= 0 else f"{text} and {more} earlier days"

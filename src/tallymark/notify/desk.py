@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import datetime as dt
+import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from tallymark.notify.courier import Courier, Told
 from tallymark.notify.messages import Event, Message, message_of
 from tallymark.notify.outbox import Outbox
 from tallymark.notify.plan import plan
-from tallymark.notify.post import Refused
+from tallymark.notify.post import Refused, Silent
 from tallymark.notify.services import preview, secret_of, send
 from tallymark.results import Incident, Layer, Severity
 from tallymark.routing import Alerts, Channel
@@ -48,15 +50,17 @@ class AlertDesk:
         shop: The shop's name.
         currency: Of money at risk.
         timezone: Of the quiet hours.
+        now: What time it is, with a time zone.
     """
 
     def __init__(
-        self, folder: Path, alerts: Alerts, *, shop: str, currency: str, timezone: str
-    ) -> None:
+        self, folder: Path, alerts: Alerts, *, shop: str, currency: str, timezone: str,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:  # fmt: skip
         self.outbox = Outbox(folder)
         self.alerts = alerts
         self._shop, self._currency = shop, currency
-        self.courier = Courier(self.outbox, alerts, timezone=timezone)
+        self.courier = Courier(self.outbox, alerts, timezone=timezone, now=now)
 
     def planned(self, incidents: Sequence[Incident], day: str) -> list[Message]:
         """The messages that are missing, in whatever state the others are."""
@@ -65,20 +69,24 @@ class AlertDesk:
             currency=self._currency,
         )  # fmt: skip
 
-    def tell(self, incidents: Sequence[Incident], day: str, *, unconfirmed: bool = False) -> Told:
+    def tell(
+        self, incidents: Sequence[Incident], day: str, *, unconfirmed: bool = False,
+        refused: bool = False,
+    ) -> Told:  # fmt: skip
         """Put what is missing into the outbox, and send what is in it.
 
         Args:
             incidents: Open ones, and those that are over.
             day: The latest judged day, ISO 8601.
             unconfirmed: Also send again what was handed over and never confirmed.
+            refused: Also send again what a service did not take as it was.
         """
         if not self.alerts.channels:
             return Told()
         settled = {one.key or one.id for one in incidents if _settled(one)}
         self.outbox.withdraw(settled)
         self.outbox.add(self.planned(incidents, day))
-        return self.courier.deliver(unconfirmed=unconfirmed)
+        return self.courier.deliver(unconfirmed=unconfirmed, refused=refused)
 
     def previews(self, messages: Sequence[Message]) -> list[Tried]:
         """What would be sent, with no secret in it."""
@@ -101,22 +109,41 @@ class AlertDesk:
         return [self._test(one, dry_run=dry_run) for one in self._named(names)]
 
     def _test(self, channel: Channel, *, dry_run: bool) -> Tried:
+        """Send the test; an incident that it opens at PagerDuty is resolved at once."""
+        moment = self.courier.now().astimezone(dt.UTC)
         message = self._message(
             Incident(
                 id="test", layer=Layer.HEALTH, severity=Severity.P2, state="open", key="test",
                 message="This is a test of Tallymark's alerts. Nothing is wrong",
-                since="2000-01-01T00:00:00.000Z", date="2000-01-01", fix="nothing to do",
+                since=moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"), date=moment.date().isoformat(),
+                fix="nothing to do",
             ),
             "test", channel.name,
         )  # fmt: skip
         if dry_run:
             return self.previews([message])[0]
+        # A test of its own each time: nobody may drop it as one he has had.
+        message = dataclasses.replace(message, id=uuid.uuid4().hex)
+        error, trouble = self._try(channel, message), ""
+        if error is not None:
+            trouble = error.why
+        if channel.service == "pagerduty" and (error is None or isinstance(error, Silent)):
+            end = self._try(channel, dataclasses.replace(message, event="resolved"))
+            if end is not None:
+                trouble = f"the test's incident could not be resolved ({end.why}): do it there"
+        return Tried(
+            channel=channel.name, service=channel.service, sent=error is None, trouble=trouble
+        )
+
+    def _try(self, channel: Channel, message: Message) -> Refused | None:
+        """Send past the outbox; returns what was in the way."""
         try:
             secret = secret_of(channel, self.courier.environ)
-            send(channel, message, secret, lambda: None, timeout=self.alerts.timeout_seconds)
+            send(channel, message, secret, lambda: None, timeout=self.alerts.timeout_seconds,
+                 now=self.courier.now())  # fmt: skip
         except Refused as error:
-            return Tried(channel=channel.name, service=channel.service, trouble=error.why)
-        return Tried(channel=channel.name, service=channel.service, sent=True)
+            return error
+        return None
 
     def _message(self, incident: Incident, event: Event, channel: str) -> Message:
         return message_of(

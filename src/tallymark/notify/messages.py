@@ -7,19 +7,23 @@ them for the service that shows it; none can add a link, a mention, a header or 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import hashlib
 import html
 import json
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import format_datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from tallymark.results import Incident
 
-__all__ = ["Event", "Message", "as_email", "as_json", "as_pagerduty", "as_slack", "as_text",
-           "dumped", "message_of"]  # fmt: skip
+__all__ = ["Event", "Message", "as_defused", "as_email", "as_json", "as_pagerduty", "as_slack",
+           "as_text", "dumped", "message_of"]  # fmt: skip
 
 Event = Literal["opened", "worse", "resolved", "test"]
 
@@ -34,6 +38,17 @@ _PAGERDUTY = {"P0": "critical", "P1": "error", "P2": "warning", "P3": "info"}
 _MARKS = {"P0": "\N{LARGE RED CIRCLE}", "P1": "\N{LARGE RED CIRCLE}",
           "P2": "\N{LARGE YELLOW CIRCLE}", "P3": "\N{LARGE BLUE CIRCLE}"}  # fmt: skip
 _GOOD = "\N{LARGE GREEN CIRCLE}"
+_LINKS = frozenset({"http", "https"})  # what a runbook may be; `javascript:` and the like are not
+_RUNBOOK = "Runbook"
+_GAP = "\N{ZERO WIDTH SPACE}"
+# Where it keeps apart what some service would act on: mentions (`@all`, `@**all**`), Markdown's
+# links, images, footnotes and spoilers, addresses that become links, entities that become others.
+_ACTING = re.compile(
+    r"@(?=\S)|\](?=[(\[:])|!(?=\[)|\|(?=\|)|~(?=~)|`(?=`)|&(?=#?\w+;)|\bwww(?=\.)"
+    r"|:(?=//)|\b(?:mailto|javascript|data|tel|sms):(?=\S)",
+    re.IGNORECASE,
+)
+_WIDE = str.maketrans("<>", "\N{FULLWIDTH LESS-THAN SIGN}\N{FULLWIDTH GREATER-THAN SIGN}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +56,8 @@ class Message:
     """What is told, to one channel, of one incident and one change of its state.
 
     Attributes:
-        id: The idempotency key: the same change is the same message, whoever makes it.
+        id: The idempotency key: the same change is the same message, whoever makes it. That of a
+            test is its own.
         channel: The name of the channel.
         event: ``opened``, ``worse`` (a graver severity), ``resolved``, or ``test``.
         key: The incident: the id of its first cause and the day it was opened.
@@ -100,7 +116,8 @@ def message_of(
         shop: The shop's name.
         currency: Of the money at risk.
     """
-    parts = [channel, key, event, str(incident.severity), str(ordinal)]
+    # The shop as well: two shops may share a mailbox or a webhook, which knows a message by its id.
+    parts = [channel, key, event, str(incident.severity), str(ordinal), shop]
     digest = hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()
     return Message(
         id=digest[:_HASH],
@@ -129,9 +146,21 @@ def _facts(incident: Incident, currency: str) -> dict[str, str]:
         "What changed": incident.evidence.get("what_changed") or "",
         "Fix": incident.fix,
         "Owner": incident.owner or "",
-        "Runbook": incident.runbook or "",
+        "Ended": (incident.decision or "") if incident.state == "resolved" else "",
+        _RUNBOOK: _link(incident.runbook or ""),
     }
     return {name: _line(text) for name, text in told.items() if text}
+
+
+def _link(text: str) -> str:
+    """A link that opens a page and does nothing else; any other is left out of messages."""
+    flat = _line(text)
+    try:
+        parts = urlsplit(flat)
+        opens = parts.scheme.lower() in _LINKS and bool(parts.hostname)
+    except ValueError:
+        opens = False
+    return flat if opens and " " not in flat else ""
 
 
 def _line(text: object, longest: int = _LONGEST) -> str:
@@ -155,10 +184,31 @@ def as_json(message: Message) -> dict[str, Any]:
 
 def as_text(message: Message) -> str:
     """For people, as plain text."""
-    lines = [f"{message.text}.", "", f"Since: {_since(message)}"]
-    lines += [f"{name}: {value}" for name, value in message.facts.items()]
-    lines += [f"Shop: {message.shop}"] if message.shop else []
-    return "\n".join([*lines, f"Incident: {_line(message.key)}"]) + "\n"
+    return _text(message, str)
+
+
+def _text(message: Message, safe: Callable[[str], str]) -> str:
+    lines = [f"{safe(message.text)}.", "", f"Since: {_since(message)}"]
+    # A runbook comes from the shop's own rules, is an http link, and is there to be followed.
+    lines += [
+        f"{name}: {value if name == _RUNBOOK else safe(value)}"
+        for name, value in message.facts.items()
+    ]
+    lines += [f"Shop: {safe(message.shop)}"] if message.shop else []
+    return "\n".join([*lines, f"Incident: {safe(_line(message.key))}"]) + "\n"
+
+
+def as_defused(message: Message) -> tuple[str, str]:
+    """For services unknown to us, that may read Markdown, HTML or mentions: title and body.
+
+    What could be acted on is kept apart by characters without width, and angle brackets are wide
+    ones: it reads the same, and nobody is called and nothing is linked, but for the runbook.
+    """
+    return _defused(message.title), _text(message, _defused)
+
+
+def _defused(text: str) -> str:
+    return _ACTING.sub(lambda found: found.group() + _GAP, text).translate(_WIDE)
 
 
 def _slack(text: str) -> str:
@@ -212,16 +262,26 @@ def as_pagerduty(message: Message, routing_key: str) -> dict[str, Any]:
     }
 
 
-def as_email(message: Message, *, sender: str, to: tuple[str, ...]) -> EmailMessage:
+def as_email(
+    message: Message, *, sender: str, to: tuple[str, ...], date: dt.datetime | None = None
+) -> EmailMessage:
     """For a mail server: plain text and HTML.
 
     The ``Message-ID`` is the message's own id, so that mail systems that know one already drop the
     second.
+
+    Args:
+        message: What is told.
+        sender: From whom.
+        to: To whom.
+        date: When it is sent, with a time zone; only a preview has none.
     """
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = _line(f"[{message.shop or 'Tallymark'}] {message.title}", 200)
     mail["From"] = _line(sender)
     mail["To"] = ", ".join(_line(one) for one in to)
+    if date is not None:
+        mail["Date"] = format_datetime(date)
     mail["Message-ID"] = f"<{message.id}@tallymark.invalid>"
     thread = hashlib.sha256(f"{message.shop}\0{message.key}".encode(errors="replace")).hexdigest()
     mail["References"] = f"<{thread[:_HASH]}@tallymark.invalid>"

@@ -6,7 +6,8 @@
     outbox/sending       taken up; the service has not had the whole of it
     outbox/handed        the last byte is about to leave, or has left
     outbox/sent          the service has it
-    outbox/unconfirmed   handed over, and we were killed before we heard the answer
+    outbox/unconfirmed   handed over, and no answer was heard: only a person can say if it came
+    outbox/refused       the service does not take it as it is, and takes others
 
 A message moves by one rename, so a process that is killed leaves it in exactly one folder. Nothing
 is ever made twice: a message's name is its idempotency key, and it is looked for everywhere first.
@@ -40,6 +41,10 @@ class State(enum.StrEnum):
     HANDED = "handed"
     SENT = "sent"
     UNCONFIRMED = "unconfirmed"
+    REFUSED = "refused"
+
+
+_ENDS = frozenset({State.SENT, State.UNCONFIRMED, State.REFUSED})  # nothing moves it by itself
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,7 @@ class Entry:
         attempts: How often it was tried in vain.
         trouble: What was in the way the last time.
         at: When it was sent or last tried, ISO 8601 UTC.
+        unanswered: How often it was handed over before and no answer was heard.
     """
 
     message: Message
@@ -61,6 +67,7 @@ class Entry:
     attempts: int = 0
     trouble: str = ""
     at: str = ""
+    unanswered: int = 0
 
 
 class Outbox:
@@ -145,7 +152,7 @@ class Outbox:
             told
             for told in by_incident.values()
             if told[-1].message.event in {"resolved", "test"}
-            and all(one.state is State.SENT for one in told)
+            and all(one.state in _ENDS for one in told)
         ]
         over.sort(key=lambda told: told[-1].number)
         for told in over[:-_KEPT]:
@@ -191,7 +198,8 @@ class Outbox:
         path.parent.mkdir(parents=True, exist_ok=True)
         record = {
             "number": entry.number, "attempts": entry.attempts, "trouble": entry.trouble,
-            "at": entry.at, "message": dataclasses.asdict(entry.message),
+            "at": entry.at, "unanswered": entry.unanswered,
+            "message": dataclasses.asdict(entry.message),
         }  # fmt: skip
         text = json.dumps(record, indent=1, ensure_ascii=True, sort_keys=True) + "\n"
         aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -208,6 +216,7 @@ def _read(path: Path, state: State) -> Entry:
         return Entry(
             message=Message.read(record["message"]), number=record["number"], state=state,
             attempts=record["attempts"], trouble=record["trouble"], at=record["at"],
+            unanswered=record.get("unanswered", 0),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError) as error:
         raise WarehouseError(

@@ -17,7 +17,7 @@ from tallymark.routing import Alerts, Channel
 __all__ = ["plan"]
 
 _TELLING = frozenset({"open"})
-_OPEN = frozenset({"open", "acknowledged", "muted"})
+_OPEN = frozenset({"open", "acknowledged", "muted", "quiet"})
 
 
 def plan(

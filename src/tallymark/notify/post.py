@@ -8,6 +8,7 @@ A process that is killed before that moment has told nobody; one that is killed 
 from __future__ import annotations
 
 import contextlib
+import enum
 import http.client
 import queue
 import socket
@@ -18,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["Answer", "Handed", "Refused", "Silent", "bounded", "post"]
+__all__ = ["Answer", "Fault", "Handed", "Refused", "Silent", "bounded", "post", "why"]
 
 Handed = Callable[[], None]
 _PORTS = {"http": 80, "https": 443}
@@ -34,18 +35,45 @@ class Answer:
     patience: float = 0.0
 
 
-class Refused(Exception):  # noqa: N818 -- what happened, said as the sentence that needs it
-    """The service did not take the message; nobody has seen it."""
+class Fault(enum.Enum):
+    """What a refusal lies in, and so what is tried next.
 
-    def __init__(self, why: str, *, patience: float = 0.0, final: bool = False) -> None:
+    Attributes:
+        WAY: The way there, or too much at once: tried again, and the channel's other messages wait.
+        SERVICE: The service failed: tried again; it may fare better with another message.
+        CHANNEL: Address, key or account: nothing of this channel is taken until it is mended.
+        MESSAGE: This message: it is not taken as it is, others are.
+    """
+
+    WAY = enum.auto()
+    SERVICE = enum.auto()
+    CHANNEL = enum.auto()
+    MESSAGE = enum.auto()
+
+
+class Refused(Exception):  # noqa: N818 -- what happened, said as the sentence that needs it
+    """The service did not take the message; nobody has seen it.
+
+    Args:
+        why: What was in the way, a sentence that names no secret.
+        fault: What it lies in.
+        patience: Seconds that the service asked us to wait.
+    """
+
+    def __init__(self, why: str, *, fault: Fault = Fault.WAY, patience: float = 0.0) -> None:
         self.why = why
+        self.fault = fault
         self.patience = patience
-        self.final = final  # another attempt at once would end the same
         super().__init__(why)
+
+    @property
+    def final(self) -> bool:
+        """Whether another attempt at once would end the same."""
+        return self.fault in {Fault.CHANNEL, Fault.MESSAGE}
 
 
 class Silent(Refused):
-    """The service has the message, or has it not: it did not answer in time."""
+    """The service has the message, or has it not: the whole was handed over, no answer came."""
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], handed: Handed, *, timeout: float
@@ -74,12 +102,14 @@ def bounded(send: Callable[[Handed], Answer], handed: Handed, timeout: float) ->
     outcome: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
     gone = threading.Event()
     over = threading.Event()
+    turn = threading.Lock()  # either it is handed over, or the time is up; never both at once
 
     def tell() -> None:
-        if over.is_set():
-            raise TimeoutError
-        handed()
-        gone.set()
+        with turn:
+            if over.is_set():
+                raise TimeoutError
+            handed()
+            gone.set()
 
     def run() -> None:
         found: Answer | Exception = RuntimeError()  # unless what is foreseen comes
@@ -94,18 +124,25 @@ def bounded(send: Callable[[Handed], Answer], handed: Handed, timeout: float) ->
     try:
         found = outcome.get(timeout=timeout)
     except queue.Empty:
-        over.set()
+        with turn:
+            over.set()
         found = TimeoutError()
     if isinstance(found, Answer):
         return found
     if isinstance(found, Refused):
         raise found
     kind = Silent if gone.is_set() else Refused
-    raise kind(_why(found, timeout), final=isinstance(found, ssl.SSLError)) from None
+    fault = Fault.CHANNEL if isinstance(found, ssl.SSLError) else Fault.WAY
+    raise kind(why(found, timeout), fault=fault) from None
 
 
-def _why(error: Exception, timeout: float) -> str:
-    """What was in the way, in words that hold no address and no key."""
+def why(error: Exception, timeout: float) -> str:
+    """What was in the way, in words that hold no address and no key.
+
+    Args:
+        error: What was raised.
+        timeout: Seconds that there were.
+    """
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} s"
     if isinstance(error, ssl.SSLError):
@@ -132,7 +169,10 @@ def _post(url: str, body: bytes, headers: Mapping[str, str], handed: Handed, tim
         if body[:-1]:
             connection.send(body[:-1])
         handed()
-        connection.send(body[-1:])
+        try:
+            connection.send(body[-1:])
+        except OSError as error:  # the other end has gone without the whole of it
+            raise Refused(why(error, timeout)) from None
         answer = connection.getresponse()
         answer.read(_READ)
         return Answer(answer.status, _patience(answer.getheader("Retry-After")))
@@ -152,7 +192,7 @@ def _parts(url: str) -> SplitResult:
     except ValueError:
         known = False
     if not known:
-        raise Refused("its address is no http or https URL", final=True)
+        raise Refused("its address is no http or https URL", fault=Fault.CHANNEL)
     return parts
 
 

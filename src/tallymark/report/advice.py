@@ -14,11 +14,22 @@ from itertools import islice
 
 from tallymark.report.judgement import Judgement, Trouble
 from tallymark.report.numbers import NO_CHANNEL, ChannelCredit, Numbers
-from tallymark.report.text import count, moment, money, money_range, percent, percent_range, shown
+from tallymark.report.text import (
+    alternatives,
+    count,
+    day,
+    moment,
+    money,
+    money_range,
+    percent,
+    percent_range,
+    readable,
+    shown,
+)
 from tallymark.results import Status
 from tallymark.stats.resampling import smallest_visible_change
 
-__all__ = ["Advice", "caveats", "conclusion", "headline", "recommendations"]
+__all__ = ["Advice", "caveats", "conclusion", "headline", "no_channel_bound", "recommendations"]
 
 MOST_ADVICE = 4
 MOST_FIXES = 2
@@ -26,6 +37,8 @@ MANY_WITHOUT_CHANNEL = 0.2  # from this share of revenue on, evidence comes befo
 MOST_WITHOUT_CHANNEL = 0.4  # from this share on, it is the headline
 MANY_UNSEEN_CHECKOUTS = 0.2
 FEW_ORDERS = 100
+MOST_CHARACTERS = 110  # of the worst fault, in the conclusion
+MOST_NAMED = 3  # days without data that a sentence names
 _NO_BUDGET = frozenset({*NO_CHANNEL, "Direct", "Unassigned"})
 
 
@@ -87,6 +100,8 @@ def conclusion(numbers: Numbers, judgement: Judgement, *, currency: str) -> list
             (" from ", False),
             (count(orders.counted, "order"), True),
         ]
+        if numbers.gaps:
+            said.append((f" on {_with_data(numbers)}", False))
     if sessions is not None and sessions.conversion.value is not None:
         rate = sessions.conversion
         said += [
@@ -103,6 +118,8 @@ def conclusion(numbers: Numbers, judgement: Judgement, *, currency: str) -> list
     if share is not None:
         between = numbers.no_channel_share
         interval = f" ({percent_range(between.low, between.high)})" if between else ""
+        if numbers.no_channel_orders is not None:
+            interval = f" ({no_channel_bound(numbers)})"
         said += [
             (percent(share), True),
             (f" of it{interval} has no known channel by last click", False),
@@ -119,13 +136,34 @@ def _state(judgement: Judgement, near: dt.date | None) -> list[tuple[str, bool]]
     if not open_errors:
         return [("No error is open in the data.", False)]
     worst = open_errors[0]
+    what = _ended(shown(_briefly(worst.message), MOST_CHARACTERS))
     return [
         (count(len(open_errors), "error is", "errors are") + " open", True),
-        (
-            f"; the worst, since {moment(worst.since, near)}: {_ended(shown(worst.message, 80))}",
-            False,
-        ),
+        (f"; the worst, since {moment(worst.since, near)}: {what}", False),
     ]
+
+
+def _briefly(message: str) -> str:
+    """A fault without its evidence."""
+    return alternatives(readable(message))[-1]
+
+
+def _with_data(numbers: Numbers) -> str:
+    """``27 days; 14 Jan has no data and is in no number``."""
+    known, gaps = count(numbers.days_with_data, "day"), numbers.gaps
+    named = ", ".join(day(date) for date in gaps)
+    if len(gaps) > MOST_NAMED:
+        return f"{known}; {len(gaps):,} more have no data and are in no number"
+    verbs = "has no data and is" if len(gaps) == 1 else "have no data and are"
+    return f"{known}; {named} {verbs} in no number"
+
+
+def no_channel_bound(numbers: Numbers) -> str:
+    """What can be said where no order lacks a channel, or each does: ``95%: ≤ 2.5% of orders``."""
+    low, high = numbers.no_channel_orders or (0.0, 1.0)
+    if low > 0:
+        return f"95%: ≥ {percent(low)} of orders"
+    return f"95%: ≤ {percent(high)} of orders"
 
 
 def _ended(sentence: str) -> str:
@@ -252,7 +290,8 @@ def _disputed(numbers: Numbers) -> ChannelCredit | None:
 def caveats(numbers: Numbers, *, currency: str) -> list[tuple[str, str]]:
     """(name, sentence) of each limit of these numbers."""
     said = [_cause(numbers, currency)]
-    said += [sentence for sentence in (_direct(numbers, currency), _small(numbers)) if sentence]
+    more = (_direct(numbers, currency), _small(numbers), _places(numbers))
+    said += [sentence for sentence in more if sentence]
     said.append(_outside(numbers))
     return said
 
@@ -296,6 +335,29 @@ def _small(numbers: Numbers) -> tuple[str, str] | None:
         return "Small counts.", f"{bought} could not show even a doubling of conversion."
     words = f"{bought} shows a change of conversion only from ±{percent(change)} on (80% power)."
     return "Small counts.", words
+
+
+def _places(numbers: Numbers) -> tuple[str, str] | None:
+    """Why the funnel, which counts sessions, ends in another number than the orders."""
+    orders, sessions = numbers.orders, numbers.sessions
+    if orders is None or not orders.counted or sessions is None or not sessions.total:
+        return None
+    if orders.after_checkout == orders.counted == sessions.purchase.numerator:
+        return None
+    seen_in = count(sessions.purchase.numerator, "session")
+    parts = [f"{orders.after_checkout:,} follow a checkout that was seen (in {seen_in})"]
+    parts += [
+        f"{number:,} {words}"
+        for number, words in (
+            (orders.without_checkout, "come from a session without one"),
+            (orders.outside, "from bots or staff"),
+            (orders.without_session, "from no session that is known"),
+        )
+        if number
+    ]
+    *first, last = parts
+    told = f"{', '.join(first)} and {last}" if first else last
+    return "The funnel counts sessions.", f"Of {count(orders.counted, 'order')}, {told}."
 
 
 def _outside(numbers: Numbers) -> tuple[str, str]:

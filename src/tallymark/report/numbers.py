@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from tallymark.engine.base import Engine, literal
+from tallymark.report.days import Day, days_with_data, gaps
 from tallymark.report.tables import prepare, present
-from tallymark.stats.intervals import wilson
+from tallymark.stats.intervals import none_seen, wilson
 from tallymark.stats.resampling import (
     Interval,
     bootstrap_mean,
@@ -26,7 +27,6 @@ __all__ = [
     "POLICIES",
     "ChannelCredit",
     "Coverage",
-    "Day",
     "Deliveries",
     "Money",
     "Numbers",
@@ -71,23 +71,6 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
-    """One date: counted revenue, the sum of its orders' squared values, sessions that bought."""
-
-    date: dt.date
-    revenue: Decimal
-    orders: int
-    squares: float
-    sessions: int
-    converted: int
-
-    @classmethod
-    def empty(cls, date: dt.date) -> Day:
-        """A date on which nothing happened."""
-        return cls(date=date, revenue=Decimal(0), orders=0, squares=0.0, sessions=0, converted=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sessions:
     """Sessions of people: bots and internal traffic are outside, and counted beside."""
 
@@ -102,7 +85,12 @@ class Sessions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """Counted orders, those set aside by status, and what each policy of repeated ids is worth."""
+    """Counted orders, those set aside by status, and what each policy of repeated ids is worth.
+
+    Each of the ``counted`` is in one of four places: ``after_checkout`` (in a session of a person
+    that shows a checkout start), ``without_checkout`` (in one that shows none), ``outside`` (in a
+    session of a bot or of staff), ``without_session`` (no session is known of it).
+    """
 
     counted: int
     revenue: Money
@@ -110,6 +98,10 @@ class Orders:
     set_aside: dict[str, int]
     collisions: int
     policies: dict[str, Decimal]
+    after_checkout: int
+    without_checkout: int
+    outside: int
+    without_session: int
     unseen_checkout: int
     unseen_checkout_revenue: Decimal
     other_currencies: int
@@ -146,7 +138,15 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """What the summary states. A part that the given tables cannot tell is None or empty."""
+    """What the summary states. A part that the given tables cannot tell is None or empty.
+
+    Attributes:
+        days: The dates with data, oldest first. A date that nobody delivered is not among them:
+            what happened on it is not known, and not nothing.
+        gaps: The dates between them without data; holes of more than a month are left out.
+        no_channel_orders: Where none of the orders lacks a channel, or each does: the exact
+            one-sided 95 % bound on the share of orders that do, as (0, bound) or (bound, 1).
+    """
 
     first: dt.date | None
     last: dt.date | None
@@ -154,9 +154,11 @@ class Numbers:
     sessions: Sessions | None
     orders: Orders | None
     days: tuple[Day, ...]
+    gaps: tuple[dt.date, ...]
     channels: tuple[ChannelCredit, ...]
     no_channel: Money | None
     no_channel_share: Interval | None
+    no_channel_orders: Interval | None
     coverage: tuple[Coverage, ...]
     referrer_coverage: Rate | None
     identity_coverage: Rate | None
@@ -174,24 +176,27 @@ def compute(engine: Engine, *, currency: str, through: dt.date | None) -> Number
     """All numbers of the data up to and including ``through`` (all data if None)."""
     tables = present(engine)
     prepare(engine, tables, through)
-    days = _days(engine)
+    days = days_with_data(engine)
     has_credit = {"fct_orders", "fct_attribution"} <= tables
     orders = _orders(engine, currency) if "fct_orders" in tables else None
-    no_channel, share = _no_channel(engine) if has_credit else (None, None)
+    no_channel, share, bound = _no_channel(engine) if has_credit else (None, None, None)
     first = days[0].date if days else None
     last = days[-1].date if days else None
+    known = {day.date for day in days}
     daily = "metrics_daily" in tables and last is not None
     return Numbers(
         first=first,
         last=last,
-        days_with_data=sum(1 for day in days if day.sessions or day.orders),
+        days_with_data=len(days),
         sessions=_sessions(engine) if "fct_sessions" in tables else None,
         orders=orders,
         days=days,
+        gaps=gaps(days),
         channels=_channels(engine) if has_credit else (),
         no_channel=no_channel,
         no_channel_share=share,
-        coverage=_coverage(engine, last) if daily else (),
+        no_channel_orders=bound,
+        coverage=tuple(c for c in _coverage(engine, last) if c.date in known) if daily else (),
         referrer_coverage=_covered(engine, "referrer_coverage", last) if daily else None,
         identity_coverage=_covered(engine, "identity_coverage", last) if daily else None,
         deliveries=_deliveries(engine, last) if "ledger_deliveries" in tables else None,
@@ -257,14 +262,19 @@ def _orders(engine: Engine, currency: str) -> Orders:
         " count(case when is_counted and coalesce(currency, '') not in ('', "
         f"{literal(currency)}) then 1 end) from report_orders",
     )
-    unseen, unseen_revenue = _one(
+    after, without, outside, alone, unseen, unseen_revenue = _one(
         engine,
         """
-        select count(*), coalesce(sum(o.revenue), 0)
+        select
+            count(case when not s.outside and s.checkouts > 0 then 1 end),
+            count(case when not s.outside and coalesce(s.checkouts, 0) = 0 then 1 end),
+            count(case when s.outside then 1 end),
+            count(case when s.outside is null then 1 end),
+            count(case when coalesce(s.checkouts, 0) = 0 then 1 end),
+            coalesce(sum(case when coalesce(s.checkouts, 0) = 0 then o.revenue end), 0)
         from report_orders as o
         left join report_sessions as s on o.session_id = s.session_id
-        where o.is_counted and coalesce(o.status, '') <> 'refund'
-            and coalesce(s.checkouts, 0) = 0
+        where o.is_counted and o.revenue is not null and coalesce(o.status, '') <> 'refund'
         """,
     )
     return Orders(
@@ -277,6 +287,10 @@ def _orders(engine: Engine, currency: str) -> Orders:
         set_aside={str(status): int(number) for status, number in aside},
         collisions=int(collisions),
         policies=_policies(engine, revenue),
+        after_checkout=int(after),
+        without_checkout=int(without),
+        outside=int(outside),
+        without_session=int(alone),
         unseen_checkout=int(unseen),
         unseen_checkout_revenue=Decimal(unseen_revenue),
         other_currencies=int(foreign),
@@ -321,42 +335,6 @@ def _policies(engine: Engine, counted: Decimal) -> dict[str, Decimal]:
     return dict(zip(POLICIES, amounts, strict=True))
 
 
-def _days(engine: Engine) -> tuple[Day, ...]:
-    found = engine.rows(
-        """
-        with sold as (
-            select date, sum(revenue) as revenue,
-                count(case when coalesce(status, '') <> 'refund' then 1 end) as orders,
-                sum(cast(revenue as double) * cast(revenue as double)) as squares
-            from report_orders where is_counted group by 1
-        ), seen as (
-            select date, count(*) as sessions, count(case when orders > 0 then 1 end) as converted
-            from report_sessions where not outside group by 1
-        ), every as (
-            select date from report_orders union select date from report_sessions
-        )
-        select e.date, coalesce(o.revenue, 0), coalesce(o.orders, 0), coalesce(o.squares, 0),
-            coalesce(s.sessions, 0), coalesce(s.converted, 0)
-        from every as e
-        left join sold as o on e.date = o.date
-        left join seen as s on e.date = s.date
-        where e.date is not null
-        order by e.date
-        """
-    )
-    return tuple(
-        Day(
-            date=row[0],
-            revenue=Decimal(row[1]),
-            orders=row[2],
-            squares=round(float(row[3]), 4),  # the order in which a sum is made must not show
-            sessions=row[4],
-            converted=row[5],
-        )
-        for row in found
-    )
-
-
 _COUNTED_CREDIT = """
     from report_credit as c
     join report_orders as o on c.order_id = o.order_id
@@ -392,7 +370,7 @@ def _channels(engine: Engine) -> tuple[ChannelCredit, ...]:
     )
 
 
-def _no_channel(engine: Engine) -> tuple[Money | None, Interval | None]:
+def _no_channel(engine: Engine) -> tuple[Money | None, Interval | None, Interval | None]:
     names = ", ".join(literal(name) for name in NO_CHANNEL)
     found = engine.rows(
         f"""
@@ -403,14 +381,19 @@ def _no_channel(engine: Engine) -> tuple[Money | None, Interval | None]:
         """
     )
     if not found:
-        return None, None
+        return None, None, None
     totals = [float(row[1] or 0) for row in found]
     without = [float(row[2] or 0) for row in found]
     amount = sum((Decimal(row[2] or 0) for row in found), Decimal(0))
     if len(found) < FEWEST_FOR_INTERVAL or sum(totals) <= 0:
-        return Money(value=amount), None
+        return Money(value=amount), None, None
+    bound = none_seen(len(found))
+    if not any(without):  # resampling would say that it can never be
+        return Money(value=amount), None, Interval(0.0, bound)
+    if without == totals:
+        return Money(value=amount), None, Interval(1 - bound, 1.0)
     share = bootstrap_ratio(without, totals, seed=SEED)
-    return Money(value=amount, interval=bootstrap_total(without, seed=SEED)), share
+    return Money(value=amount, interval=bootstrap_total(without, seed=SEED)), share, None
 
 
 def _coverage(engine: Engine, last: dt.date | None) -> tuple[Coverage, ...]:

@@ -15,10 +15,17 @@ from tallymark.config import Config
 from tallymark.engine.warehouse import Warehouse, write_atomically
 from tallymark.errors import TallymarkError, UsageError
 from tallymark.report import charts
-from tallymark.report.advice import caveats, conclusion, headline, recommendations
+from tallymark.report.advice import (
+    caveats,
+    conclusion,
+    headline,
+    no_channel_bound,
+    recommendations,
+)
 from tallymark.report.judgement import Judgement, Trouble, read
 from tallymark.report.numbers import Numbers, Orders, compute
 from tallymark.report.text import (
+    alternatives,
     count,
     day,
     moment,
@@ -27,6 +34,7 @@ from tallymark.report.text import (
     percent,
     percent_range,
     period,
+    readable,
     shown,
     symbol,
 )
@@ -121,7 +129,11 @@ def _page(numbers: Numbers, judgement: Judgement, config: Config) -> dict[str, A
         "charts": [_drawn(chart) for chart in _charts(numbers, judgement, currency)],
         "broke": _broke(judgement, numbers.last, currency),
         "advice": [
-            {"action": _capital(shown(one.action)), "amount": one.amount, "basis": shown(one.basis)}
+            {
+                "action": [_capital(said) for said in _said(one.action, 240)],
+                "amount": one.amount,
+                "basis": _said(one.basis, 240),
+            }
             for one in recommendations(numbers, judgement, currency=currency)
         ],
         "caveats": [list(one) for one in caveats(numbers, currency=currency)],
@@ -247,12 +259,15 @@ def _no_channel_tile(numbers: Numbers, currency: str) -> dict[str, Any]:
     if share is None or numbers.no_channel is None:
         return _tile("No known channel", _DASH, "no last-click credit here")
     between = numbers.no_channel_share
+    sure = "too few for an interval"
+    if between:
+        sure = f"95%: {percent_range(between.low, between.high)}"
+    elif numbers.no_channel_orders:
+        sure = no_channel_bound(numbers)
     return _tile(
         "No known channel",
         percent(share),
-        f"95%: {percent_range(between.low, between.high)}"
-        if between
-        else "too few for an interval",
+        sure,
         f"{money(numbers.no_channel.value, currency, 'short')}, last click",
     )
 
@@ -299,15 +314,20 @@ def _broke(judgement: Judgement, near: dt.date | None, currency: str) -> dict[st
     }
 
 
-def _trouble(one: Trouble, near: dt.date | None, currency: str) -> dict[str, str]:
+def _trouble(one: Trouble, near: dt.date | None, currency: str) -> dict[str, Any]:
     return {
         "since": moment(one.since, near),
         "severity": one.severity.value,
-        "fault": _capital(shown(one.message, 300)),
+        "fault": [_capital(said) for said in _said(readable(one.message), 300)],
         "money": _DASH if one.money is None else money(one.money, currency, "short"),
-        "formula": shown(one.formula, 160) if one.formula else "no amount can be derived",
+        "formula": _said(one.formula, 160) if one.formula else ["no amount can be derived"],
         "state": shown(one.state, 40),
     }
+
+
+def _said(text: str, limit: int) -> list[str]:
+    """The text and shorter ones that say the same; the page takes the first that fits."""
+    return [shown(said, limit) for said in alternatives(text)]
 
 
 def _capital(sentence: str) -> str:
@@ -347,8 +367,11 @@ def _definitions(config: Config) -> str:
         "orders are set aside. Credit: touches up to "
         f"{config.attribution.lookback_days} × 24 h before the order. No known channel: last-click "
         "credit on Unknown or Unattributed. Intervals are 95%: Wilson for shares, seeded bootstrap "
-        "of orders for money; “by chance alone”: the same demand again, orders arriving at random. "
-        "Usual range: median day ± 1.96 × the larger of that chance and the robust spread of days."
+        "of orders for money; “by chance alone”: the same demand again, orders arriving at random; "
+        "where no order (or each) lacks a channel, the exact one-sided bound on the share of "
+        "orders (Clopper-Pearson). Cart → checkout: of the sessions with a cart or a checkout, as "
+        "a checkout can begin without a cart that was seen. Usual range: median day ± 1.96 × the "
+        "larger of that chance and the robust spread of days; days without data are in none."
     )
 
 
@@ -370,8 +393,8 @@ def _fonts() -> typst.Fonts:
     )
 
 
-def _render(page: dict[str, Any], date: dt.date) -> bytes:
-    """The page as PDF/UA-1, dated by its data.
+def _render(page: dict[str, Any], date: dt.date, *, dots: float | None = None) -> bytes:
+    """The page as PDF/UA-1, dated by its data; or as PNG, with so many dots to the inch.
 
     Raises:
         TallymarkError: It cannot be set, or with a warning (such as a font that is not there).
@@ -380,13 +403,14 @@ def _render(page: dict[str, Any], date: dt.date) -> bytes:
 
     template = importlib.resources.files("tallymark").joinpath("templates/executive-summary.typ")
     midnight = dt.datetime.combine(date, dt.time(), dt.UTC)
+    form: dict[str, Any] = {"format": "png", "ppi": dots} if dots else {"pdf_standards": ["ua-1"]}
     try:
-        pdf, warnings = typst.compile_with_warnings(
+        pages, warnings = typst.compile_with_warnings(
             template.read_bytes(),
             font_paths=_fonts(),
             sys_inputs={"page": json.dumps(page, ensure_ascii=False)},
-            pdf_standards=["ua-1"],
             timestamp=int(midnight.timestamp()),
+            **form,
         )
     except (typst.TypstError, OSError) as error:
         raise TallymarkError(
@@ -400,6 +424,6 @@ def _render(page: dict[str, Any], date: dt.date) -> bytes:
             where="executive-summary.typ",
             fix="install Tallymark again; its fonts are part of it",
         )
-    if not isinstance(pdf, bytes):
+    if not isinstance(pages, bytes):
         raise TallymarkError("the page came out as more than one file", where=FILE)
-    return pdf
+    return pages

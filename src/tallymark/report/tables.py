@@ -64,6 +64,13 @@ _TYPES = {
 }
 
 
+# Without a ledger nobody knows what was delivered.
+_DELIVERED = """
+    select distinct try_cast(date as date) as date from ledger_deliveries
+    where rows_read > rows_quarantined and try_cast(date as date) <= cast({bound} as date)
+"""
+
+
 def present(engine: Engine) -> set[str]:
     """The names of all tables and views there are."""
     return {
@@ -72,11 +79,14 @@ def present(engine: Engine) -> set[str]:
 
 
 def prepare(engine: Engine, tables: set[str], through: dt.date | None) -> None:
-    """Make ``report_sessions``, ``report_orders`` and ``report_credit``, up to a day."""
+    """Make ``report_sessions``, ``report_orders`` and ``report_credit``, up to a day.
+
+    And ``report_delivered``: the dates of which a delivery was read, if only in part.
+    """
+    bound = through.isoformat() if through else "9999-12-31"
     for table, (view, dated, columns) in _SOURCES.items():
         if table in tables:
             picks = ", ".join(f"{sql} as {name}" for name, sql in columns.items())
-            bound = through.isoformat() if through else "9999-12-31"
             limit = "" if dated == "null" else f" where {dated} <= cast({literal(bound)} as date)"
             engine.execute(
                 f"create or replace temp view {view} as select {picks} from {table}{limit}"
@@ -86,3 +96,7 @@ def prepare(engine: Engine, tables: set[str], through: dt.date | None) -> None:
                 f"cast(null as {_TYPES.get(name, 'varchar')}) as {name}" for name in columns
             )
             engine.execute(f"create or replace temp view {view} as select {nothing} where 1 = 0")
+    known = _DELIVERED.format(bound=literal(bound))
+    nothing = "select cast(null as date) as date where 1 = 0"
+    query = known if "ledger_deliveries" in tables else nothing
+    engine.execute(f"create or replace temp view report_delivered as {query}")

@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 import importlib.resources
 import math
+import re
 import struct
 import unicodedata
 from decimal import ROUND_HALF_UP, Decimal
@@ -18,6 +19,8 @@ from tallymark.errors import TallymarkError
 
 __all__ = [
     "UNSHOWABLE",
+    "alternatives",
+    "clock",
     "count",
     "covered",
     "day",
@@ -27,6 +30,7 @@ __all__ = [
     "percent",
     "percent_range",
     "period",
+    "readable",
     "shorten",
     "shown",
     "symbol",
@@ -35,6 +39,15 @@ __all__ = [
 UNSHOWABLE = "□"
 _BREAK = "\u200b"  # a place where a line may break; draws nothing
 _LONGEST_WORD = 18
+_FIRST_MINUTES = 5  # a day whose first event comes this late began at midnight all the same
+# What a sentence may be cut between: words, a command with all its words, a number with its sign.
+_WHOLE = re.compile(r"[^\s`]*`[^`]*`\S*|\S+(?: %)?")
+_DANGLING = " ,;:=(+−–×÷"
+_EXPLAINS = ". It explains "
+_MORE = re.compile(r" and [\d,]+ more$")
+_EVIDENCE = re.compile(r" \([^()]*\)(?=[.;]|$)")
+_COMMAND = re.compile(r".*?`tallymark [^`]*`")
+_RESULT = re.compile(r" = \S+$")
 _SYMBOLS = {
     "USD": "$",
     "EUR": "€",
@@ -121,8 +134,49 @@ def shown(text: object, limit: int = 240) -> str:
         elif kept[-1:] != [UNSHOWABLE]:
             kept.append(UNSHOWABLE)
         marked = False
-    words = shorten(" ".join("".join(kept).split()), limit).split(" ")
+    words = _cut(" ".join("".join(kept).split()), limit).split(" ")
     return " ".join(_breakable(word) for word in words)
+
+
+def _cut(text: str, limit: int) -> str:
+    """The sentence, or its first whole words and an ellipsis; one endless word is cut."""
+    if len(text) <= limit:
+        return text
+    ends = [found.end() for found in _WHOLE.finditer(text) if found.end() < limit]
+    return (text[: ends[-1]].rstrip(_DANGLING) if ends else text[: limit - 1].rstrip()) + "…"
+
+
+def readable(message: str) -> str:
+    """A message whose last sentence names other findings by their ids, with them in words.
+
+    >>> readable("it broke. It explains cart_rate, channel_share:Direct and 2 more")
+    'it broke. It explains cart rate, channel share and 2 more'
+    """
+    said, explains, ids = message.partition(_EXPLAINS)
+    more = _MORE.search(ids)
+    named = ids[: more.start()] if more else ids
+    words = [one.partition(":")[0].replace("_", " ") for one in named.split(", ")]
+    return said + explains + ", ".join(dict.fromkeys(words)) + (more[0] if more else "")
+
+
+def alternatives(text: str) -> tuple[str, ...]:
+    """The text, then shorter ones that say the same: for where there is too little room for all.
+
+    Left out are, one after the other: what else a fault explains, the evidence in brackets, the
+    result of a formula (it stands before it), and what follows the command of a fix.
+
+    >>> alternatives("column a is missing; b matches it (names alike). It explains cart_rate")[-1]
+    'column a is missing; b matches it'
+    >>> alternatives("orders × value = $5")
+    ('orders × value = $5', 'orders × value')
+    """
+    said = [text, text.partition(_EXPLAINS)[0]]
+    said.append(_EVIDENCE.sub("", said[-1]))
+    said.append(_RESULT.sub("", said[-1]))
+    command = _COMMAND.match(said[-1])
+    if command:
+        said.append(command[0])
+    return tuple(dict.fromkeys(said))
 
 
 def shorten(text: str, limit: int) -> str:
@@ -239,6 +293,19 @@ def period(first: dt.date, last: dt.date) -> str:
     return f"{day(first, year=first.year != last.year)} to {day(last, year=True)}"
 
 
+def clock(when: dt.datetime) -> str:
+    """``27 Feb`` or ``27 Feb 14:00``: what begins with the day is dated by the day alone.
+
+    >>> clock(dt.datetime(2025, 3, 2, 0, 2)), clock(dt.datetime(2025, 3, 2, 0, 5))
+    ('2 Mar', '2 Mar 00:05')
+    """
+    return f"{day(when.date())}{_hour(when)}"
+
+
+def _hour(when: dt.datetime) -> str:
+    return "" if when.hour == 0 and when.minute < _FIRST_MINUTES else f" {when:%H:%M}"
+
+
 def moment(text: object, near: dt.date | None = None) -> str:
     """An ISO 8601 time as ``27 Feb`` or ``27 Feb 14:00``; what is no time is shown as it is.
 
@@ -254,5 +321,4 @@ def moment(text: object, near: dt.date | None = None) -> str:
         return shown(given, 20) or "not known"
     if when.tzinfo is not None:
         when = when.astimezone(dt.UTC)
-    date = day(when.date(), year=near is None or when.year != near.year)
-    return date if (when.hour, when.minute) == (0, 0) else f"{date} {when:%H:%M}"
+    return day(when.date(), year=near is None or when.year != near.year) + _hour(when)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-__all__ = ["normal_quantile", "wilson"]
+__all__ = ["none_seen", "normal_quantile", "wilson"]
 
 _NORMAL = NormalDist()
 
@@ -43,3 +43,15 @@ def wilson(successes: float, trials: float, confidence: float = 0.95) -> tuple[f
     low = 0.0 if successes == 0 else max(0.0, middle - half)
     high = 1.0 if successes == trials else min(1.0, middle + half)
     return low, high
+
+
+def none_seen(trials: int, confidence: float = 0.95) -> float:
+    """The largest share that still agrees with not one success: the exact one-sided bound.
+
+    That of Clopper and Pearson (1934) for no success, ``1 - (1 - confidence)^(1/trials)``; about
+    ``3 / trials`` at 95 %, the rule of three. Resampling says nothing here: it finds only zeros.
+
+    >>> round(none_seen(100), 4), none_seen(0)
+    (0.0295, 1.0)
+    """
+    return 1.0 if trials <= 0 else 1 - (1 - confidence) ** (1 / trials)

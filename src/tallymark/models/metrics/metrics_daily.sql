@@ -39,6 +39,13 @@ client_days as (
     group by date
 ),
 
+click_days as (
+    select session_date as date, click_id_kind, count(*) as sessions
+    from int_session_facts
+    where not is_bot and not is_internal and click_id_kind is not null
+    group by session_date, click_id_kind
+),
+
 -- Few rows: what days and segments are summed from.
 session_groups as (
     select
@@ -413,6 +420,15 @@ found as (
         cast(clicked as decimal(18, 4)) as known_numerator,
         cast(sessions as decimal(18, 4)) as known_denominator
     from session_days
+    union all
+    select click_days.date as date, 'click_id_coverage' as metric,
+        concat('click_id=', click_days.click_id_kind) as segment,
+        cast(click_days.sessions as decimal(18, 4)) as numerator,
+        cast(session_days.sessions as decimal(18, 4)) as denominator,
+        cast(click_days.sessions as decimal(18, 4)) as known_numerator,
+        cast(session_days.sessions as decimal(18, 4)) as known_denominator
+    from click_days
+    inner join session_days on click_days.date = session_days.date
     union all
     select date, 'orders' as metric, 'all' as segment,
         cast(orders as decimal(18, 4)) as numerator,

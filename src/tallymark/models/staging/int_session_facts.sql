@@ -48,6 +48,7 @@ select
     int_landings.landing_seen as landing_seen,
     int_landings.is_tagged as is_tagged,
     int_landings.click_id_kind is not null as is_clicked,
+    int_landings.click_id_kind as click_id_kind,
     int_landings.known_carted as known_carted,
     int_landings.known_checked_out as known_checked_out,
     case when sold.first_known_date = int_landings.session_date then 1 else 0 end

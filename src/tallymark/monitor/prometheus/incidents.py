@@ -18,7 +18,7 @@ __all__ = ["LEVELS", "STATES", "judged"]
 Put = Callable[..., None]
 
 LEVELS = {Status.GREEN.value: 0.0, Status.YELLOW.value: 1.0, Status.RED.value: 2.0}
-STATES = ("open", "acknowledged", "muted", "resolved")
+STATES = ("open", "acknowledged", "muted", "quiet", "resolved")
 _BOUNDS = {"expected": "expected", "low": "expected_low", "high": "expected_high"}
 
 

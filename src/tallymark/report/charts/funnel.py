@@ -19,6 +19,7 @@ from tallymark.report.text import percent, percent_range
 
 __all__ = ["funnel"]
 
+STAR = "*"  # what the subtitle explains
 GAP = 0.05  # between a full bar and the words beside it
 
 
@@ -31,14 +32,14 @@ def funnel(numbers: Numbers) -> Chart:
         )
     steps = (
         ("Session → cart", sessions.cart),
-        ("Cart → checkout", sessions.checkout),
+        (f"Cart{STAR} → checkout", sessions.checkout),
         ("Checkout → order", sessions.purchase),
         ("Session → order", sessions.conversion),
     )
     rows = [_step(name, rate) for name, rate in steps]
     return Chart(
         title=_funnel_title(steps),
-        subtitle="Share of the sessions before, with 95% interval",
+        subtitle=f"Sessions, with 95% interval; {STAR} with a cart or a checkout",
         alt="Bar chart of the funnel. "
         + " ".join(f"{row['step'].replace('→', 'to')}: {row['label']}." for row in rows),
         spec=framed(_bars(rows)),
@@ -52,7 +53,7 @@ def _funnel_title(steps: tuple[tuple[str, Rate], ...]) -> str:
     share, name = min(known)
     words = {
         "Session → cart": "sessions reach a cart",
-        "Cart → checkout": "carts reach the checkout",
+        f"Cart{STAR} → checkout": f"carts{STAR} reach the checkout",
         "Checkout → order": "checkouts end in an order",
     }
     return f"The narrowest step: {percent(share)} of {words[name]}"

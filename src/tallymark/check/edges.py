@@ -1,0 +1,119 @@
+"""Where a file's day begins: at the shop's midnight, at UTC's, or at that of another zone.
+
+Most exports are cut at midnight of UTC. In a shop of another zone each such file holds some hours
+of the day after (or before) and lacks as many at its other end. That is no fault of a row, and is
+known by whole hours: what is over at one edge is missing at the other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["CUT_FIX", "Strays", "strays_of"]
+
+CUT_FIX = (
+    "if that is the shop's own midnight, set `timezone` under `shop` in tallymark.yml; else nothing"
+)
+
+_HOURS = 24
+_FARTHEST = 14  # hours that a zone may be from UTC
+_OUTSIDE = 0.02  # of the rows: late events and slow clocks, which lie in no whole hour of the day
+_LACKING = 0.1  # of the rows over one edge: so many may be at the other, which should have none
+_HOUR_MS, _QUARTER_MS = 3_600_000, 900_000
+_EPOCH = dt.date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Strays:
+    """Rows of a file that are of other days than its own.
+
+    Attributes:
+        before: Of days before it.
+        after: Of days after it.
+        cut: The hour of the shop's day, counted from its midnight, at which the file's day begins;
+            0 if it is the shop's day, or no hour fits.
+        of_utc: Whether that hour is UTC's midnight.
+    """
+
+    before: int
+    after: int
+    cut: int = 0
+    of_utc: bool = False
+
+    def said(self, date: dt.date, main_day: str | None) -> str:
+        """What is to be said of these rows, after their number.
+
+        Args:
+            date: The file's day.
+            main_day: The day that most rows are of.
+        """
+        named = f"{date}, the day in the file's name"
+        if self.cut:
+            begins = f"{self.cut % _HOURS}:00"
+            begins += " of the day before" if self.cut < 0 else ""
+            return (
+                f"are of other days than {named}, by whole hours: in the time zone of the reports "
+                f"the file's day begins at {begins}, so it was cut at another zone's midnight"
+            )
+        if main_day != str(date):
+            return f"are not of {named}; most are of {main_day}"
+        sides = [f"{rows:,} of days {side} it" for rows, side in
+                 ((self.before, "before"), (self.after, "after")) if rows]  # fmt: skip
+        return f"are of other days than {named}: {' and '.join(sides)}"
+
+
+def strays_of(groups: Sequence[tuple[Any, ...]], date: dt.date) -> Strays:
+    """Count the rows of other days, and look whether whole hours explain them.
+
+    Args:
+        groups: Accepted rows by the shop's day and hour: (day, hour, faults, step, rows, first
+            and last millisecond, ...).
+        date: The file's day.
+    """
+    counts: Counter[int] = Counter()
+    for row in groups:
+        away = (dt.date.fromisoformat(str(row[0])[:10]) - date).days
+        counts[away * _HOURS + int(row[1])] += row[4]
+    total = counts.total()
+    before = sum(rows for hour, rows in counts.items() if hour < 0)
+    after = sum(rows for hour, rows in counts.items() if hour >= _HOURS)
+    for cut in sorted(range(-_FARTHEST, _FARTHEST + 1), key=abs):
+        if cut and _fits(counts, cut, total):
+            return Strays(before, after, cut, cut == _utc_midnight(groups))
+    return Strays(before, after)
+
+
+def _fits(counts: Counter[int], cut: int, total: int) -> bool:
+    """Whether nearly all rows lie within the day from that hour on, and whole hours lack."""
+    # Where zones differ by half an hour, the first hour belongs to both days.
+    inside = sum(rows for hour, rows in counts.items() if cut <= hour <= cut + _HOURS)
+    over = sum(
+        rows for hour, rows in counts.items()
+        if (_HOURS <= hour <= cut + _HOURS if cut > 0 else cut <= hour < 0)
+    )  # fmt: skip
+    lacking = range(cut) if cut > 0 else range(cut + _HOURS + 1, _HOURS)
+    edges = (cut, _HOURS + cut - 1, _HOURS) if cut > 0 else (-1, cut)
+    return (
+        total - inside <= _OUTSIDE * total
+        and all(counts[hour] for hour in edges)
+        and sum(counts[hour] for hour in lacking) <= _LACKING * over
+    )
+
+
+def _utc_midnight(groups: Sequence[tuple[Any, ...]]) -> int | None:
+    """The hour of the shop's clock at midnight of UTC, as the rows themselves tell."""
+    least = None
+    for row in groups:
+        if row[5] is None:
+            continue
+        day = dt.date.fromisoformat(str(row[0])[:10])
+        begins = ((day - _EPOCH).days * _HOURS + int(row[1])) * _HOUR_MS
+        least = begins - row[5] if least is None else max(least, begins - row[5])
+    if least is None:
+        return None
+    offset = -(-least // _QUARTER_MS) * _QUARTER_MS
+    return int(offset // _HOUR_MS)
