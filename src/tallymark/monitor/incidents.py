@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from tallymark.monitor.causes import HOURLY, Causes, groups, kind_of
 from tallymark.monitor.decomposition import what_changed
 from tallymark.monitor.detect import Judged, Learning
+from tallymark.monitor.lives import counts
 from tallymark.monitor.numbers import plain
 from tallymark.monitor.onset import PROFILE_DAYS, usual_hours
 from tallymark.monitor.tables import Tables
 from tallymark.monitor.words import moment, money, number, parse, percent
-from tallymark.results import Finding, Incident, Status
+from tallymark.results import Finding, Incident, Layer, Status, status_of
 
-__all__ = ["decided", "headline", "incidents_of"]
+__all__ = ["decided", "headline", "incidents_of", "layers_of"]
 
 Days = NDArray[np.int64]
 Risk = tuple[Decimal, str]
@@ -184,6 +185,18 @@ def headline(
         else "nothing out of the ordinary"
     )
     return f"{status.value}: {', '.join(parts)}"
+
+
+def layers_of(findings: Sequence[Finding], incidents: Sequence[Incident]) -> dict[str, Status]:
+    """The status of each layer: of what was found, and of what is open from before."""
+    silent = {one for met in incidents if not counts(met) for one in met.findings}
+    told = [*findings, *(one for one in incidents if counts(one))]
+    return {
+        layer.value: status_of(
+            [one.severity for one in told if one.layer is layer and one.id not in silent]
+        )
+        for layer in Layer
+    }
 
 
 # ---------------------------------------------------------------- money at risk

@@ -34,7 +34,7 @@ from tallymark.monitor.health import (
     run_findings,
     threshold_finding,
 )
-from tallymark.monitor.incidents import decided, headline, incidents_of
+from tallymark.monitor.incidents import decided, headline, incidents_of, layers_of
 from tallymark.monitor.lives import (
     EVERY,
     Choice,
@@ -166,17 +166,6 @@ class Watch:
         incidents = self._located(day, self._standing(day, findings))
         open_ones = [one for one in incidents if counts(one)]
         status = status_of([one.severity for one in open_ones])
-        silent = {one for met in incidents if not counts(met) for one in met.findings}
-        layers = {
-            layer.value: status_of(
-                [
-                    one.severity
-                    for one in (*findings, *open_ones)
-                    if one.layer is layer and one.id not in silent
-                ]
-            )
-            for layer in Layer
-        }
         idle = idle_days(self._due, tables, day, expected)
         metrics = metrics_of(tables, day, found.judged, self._rules.false_alarms_per_year)
         return MonitorResult(
@@ -190,7 +179,7 @@ class Watch:
             + _muted(incidents),
             findings=findings,
             incidents=incidents,
-            layers=layers,
+            layers=layers_of(findings, incidents),
             metrics=metrics,
             notes=[
                 *decided(incidents, self._ledger.over_today(), self._ledger.quiet_today()),
