@@ -247,7 +247,8 @@ def hours_finding(
         severity=severity,
         rule=rule.id,
         metric=rule.metric,
-        message=f"No event from {_clock(gaps)}; about {number(expected)} were to be expected",
+        message=f"No event from {_clock(gaps)}; about {number(round(expected) or expected)} were "
+        "to be expected",
         since=since,
         evidence={
             "hours": [hour for gap in gaps for hour in range(gap.start, gap.end)],
