@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 import pytest
 
-from tallymark.check.event_names import unknown_severity
+from tallymark.check.event_names import EventNames, unknown_severity
+from tallymark.check.past import Day
 from tallymark.results import Severity
 from tests.check.days_made import Row, findings, made_days
 from tests.check.judging import Shop
-from tests.ingest.making import event
+from tests.ingest.making import CONTRACT, event
 
 VIEWED = "page_viewed"
 
@@ -91,3 +93,15 @@ def test_unknown_events_weigh_by_their_share(share: float, severity: Severity) -
     """Few are information, many a warning; where the model is wrong it is an error."""
     assert unknown_severity(share, Severity.P3) is severity
     assert unknown_severity(share, Severity.P0) is Severity.P0
+
+
+def test_names_without_end_are_forgotten() -> None:
+    """A file that makes up new names every day fills no memory; what comes again is kept."""
+    names = EventNames(CONTRACT)
+    for number in range(80):
+        events = [[VIEWED, 50], *([f"made_up_{number}_{at}", 1] for at in range(20))]
+        entry = {"events": events, "rows_read": 70, "delivery": f"{number}.csv"}
+        date = dt.date(2031, 5, 5) + dt.timedelta(days=number)
+        assert list(names.look(Day(date.isoformat(), [entry]))) == []
+    assert len(names.past) == 20 * (28 + 1) + 1  # of 28 days before, and of the last one
+    assert len(names.past[VIEWED]) <= 29

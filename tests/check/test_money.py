@@ -49,6 +49,12 @@ def test_rows_kept_out_say_what_they_are_worth(tmp_path: Path) -> None:
     assert found["order_negative_revenue"].money == Decimal(4)
 
 
+def test_orders_date_their_finding(tmp_path: Path) -> None:
+    """A fault of some purchases began with the first of them, not with the file."""
+    found = _found(tmp_path, _order("T1", 9, 1), _order("T2", -4, 4), _order("T3", -5, 5))
+    assert found["order_negative_revenue"].since == "2031-05-05T11:04:00.000Z"
+
+
 def test_copies_are_priced_and_not_the_first(tmp_path: Path) -> None:
     """Of a redelivery what its copies state; of a conflict what all its versions state."""
     copy = {"user_email": "x@mail.example", "client": "b-1"}

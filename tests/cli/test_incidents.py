@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tallymark.cli.options import tell
 from tallymark.demo.shop import make_shop
 from tests.cli.calling import Said, call, contents
 from tests.notify.servers import Service, service
@@ -315,3 +316,19 @@ def test_a_followed_p0_is_told_at_once(raw: Path, tmp_path: Path) -> None:
         home.run()
         assert {key.partition("@")[0] for _, key in home.told} == {RENAMED}
         assert [event for event, _ in home.told] == ["opened"]
+
+
+def test_long_lines_break_where_a_terminal_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal a sentence goes on below itself; a program gets it in one line."""
+    text = "P1 orders@2031-05-05 " + "word " * 30
+    tell(text)
+    assert capsys.readouterr().out == f"{text}\n"
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    tell(text, 3)
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert len(rest) >= 2
+    assert all(len(line) <= 60 for line in (first, *rest))
+    assert all(line.startswith("   word") for line in rest)

@@ -308,3 +308,17 @@ def test_a_follower_goes_on_when_nothing_can_be_sent(
     assert [str(one.state) for one in Outbox(tmp_path).entries()] == ["pending"] * 2
     written = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.json")]
     assert "s3cret" not in json.dumps([troubles, *written])
+
+
+def test_an_end_says_how_it_came() -> None:
+    """An incident that goes on as part of another one did not just go away."""
+    over = dataclasses.replace(
+        incident(), state="resolved", decision="explained by column_missing:referrer"
+    )
+    told = {
+        one.state: message_of(one, event="resolved", channel="hook", key="k", ordinal=1,
+                              shop="Shop", currency="USD").facts
+        for one in (over, dataclasses.replace(over, state="acknowledged"))
+    }  # fmt: skip
+    assert told["resolved"]["Ended"] == "explained by column_missing:referrer"
+    assert "Ended" not in told["acknowledged"]

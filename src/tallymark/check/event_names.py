@@ -97,7 +97,12 @@ class EventNames:
             if found is not None:
                 yield found
         for name in sorted(counts.keys() | (self.past.keys() - missed.keys())):
-            self.past.setdefault(name, []).append(_Then(day.number, counts[name], rows))
+            then = [*self._recent(name, day.number), _Then(day.number, counts[name], rows)]
+            # What has not come for so long is forgotten: a hostile file has names without end.
+            if any(one.count for one in then):
+                self.past[name] = then
+            else:
+                del self.past[name]
 
     def _recent(self, name: str, day: int) -> list[_Then]:
         return [one for one in self.past.get(name, ()) if 0 < day - one.day <= _RECENT]

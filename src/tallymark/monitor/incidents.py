@@ -108,7 +108,7 @@ def _since(root: Finding, alike: Sequence[Finding], rest: Sequence[Finding]) -> 
     first = parse(since)
     hours = [one.since for one in rest if kind_of(one) in HOURLY]
     exact = [one for one in hours if first and (at := parse(one)) and _within_a_day(at - first)]
-    return max([since, min(exact)]) if exact else since
+    return min(exact, default=since)
 
 
 def _within_a_day(apart: dt.timedelta) -> bool:
