@@ -11,6 +11,7 @@ import enum
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -46,6 +47,7 @@ __all__ = [
     "fingerprint",
     "load",
     "place",
+    "replaced",
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -104,7 +106,8 @@ class Shop(Strict):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         try:
-            ZoneInfo(value)
+            # A zone that is whatever the machine's is: other days elsewhere, and no SQL knows it.
+            ZoneInfo("" if value in {"localtime", "posixrules"} else value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             msg = f"{value!r} is no IANA time zone, such as UTC or Europe/Berlin"
             raise ValueError(msg) from error
@@ -367,6 +370,24 @@ def load(model: type[Model], path: Path | None, default: str | None = None) -> M
         return model.model_validate(shipped_tree(default))
     except ValidationError:  # say where
         return _parse(model, shipped(default), f"tallymark/{default}")
+
+
+def replaced(settings: Config, changes: Mapping[str, Any]) -> Config:
+    """The settings with some top-level keys replaced, held to what a file is held to.
+
+    Raises:
+        ConfigError: A key is unknown, or a value is wrong.
+
+    Example:
+        >>> replaced(Config(), {"export": "parquet"}).export
+        'parquet'
+    """
+    try:
+        given = Config.model_validate(dict(changes))
+    except ValidationError as error:
+        found = _located(error, Config, dict(changes), "")
+        raise ConfigError(found.what, where="Project.open", fix=found.fix) from None
+    return settings.model_copy(update={name: getattr(given, name) for name in changes})
 
 
 def _parse(model: type[Model], text: str, name: str) -> Model:

@@ -16,6 +16,7 @@ from tallymark.errors import ConfigError
 
 __all__ = [
     "SHIPPED",
+    "UNITS",
     "Alias",
     "Calendar",
     "Column",
@@ -26,6 +27,7 @@ __all__ = [
     "Kind",
     "Payload",
     "Role",
+    "TimeFormat",
     "Weekday",
     "bumped",
     "load_contract",
@@ -49,6 +51,16 @@ Kind = Literal[
     "boolean",
     "date",
 ]
+TimeFormat = Literal[
+    "epoch_seconds", "epoch_milliseconds", "epoch_microseconds", "epoch_nanoseconds"
+]
+# How many of each a second has. Of the years that a shop can have no number is two of them.
+UNITS: Mapping[TimeFormat, int] = {
+    "epoch_seconds": 1,
+    "epoch_milliseconds": 10**3,
+    "epoch_microseconds": 10**6,
+    "epoch_nanoseconds": 10**9,
+}
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEK: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Name = Annotated[str, Field(min_length=1)]
@@ -101,6 +113,10 @@ class Column(Strict):
     aliases: tuple[Name | Alias, ...] = Field(
         (), description="Other names that are fine too: a text, or `name` and `since` (a day)."
     )
+    format: TimeFormat | tuple[TimeFormat, ...] = Field(
+        (), description="Of kind timestamp: what numbers in it count since 1970, one unit or a "
+        "list; texts of ISO 8601 are read in any case.",
+    )  # fmt: skip
     pattern: str | None = Field(None, description="RE2 pattern that filled values match.")
     allowed: tuple[str, ...] | None = Field(None, description="The only values there may be.")
     min_length: int | None = Field(None, ge=0, description="Fewest characters of a filled value.")
@@ -115,6 +131,11 @@ class Column(Strict):
     def names(self) -> tuple[str, ...]:
         """Its name, and every name that is fine too."""
         return (self.name, *(one if isinstance(one, str) else one.name for one in self.aliases))
+
+    @property
+    def formats(self) -> tuple[TimeFormat, ...]:
+        """What numbers may be that stand for times; of each the unit."""
+        return (self.format,) if isinstance(self.format, str) else self.format
 
     @field_validator("aliases")
     @classmethod
@@ -147,6 +168,9 @@ class Column(Strict):
                 raise ValueError(msg)
         if self.kind not in _NUMBERS and (self.min is not None or self.max is not None):
             msg = f"min and max are for numbers; this column is of kind {self.kind}"
+            raise ValueError(msg)
+        if self.formats and self.kind != "timestamp":
+            msg = f"format is for times; this column is of kind {self.kind}"
             raise ValueError(msg)
         return self
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tallymark.config import CheckRules, Config, MonitorRules, load
+from tallymark.config import CheckRules, Config, MonitorRules, load, replaced
 from tallymark.contract import load_contract
 from tallymark.errors import UsageError
 from tallymark.paths import Paths
@@ -119,7 +119,8 @@ class Project:
         if home is not None and not folder.is_dir():
             raise UsageError("no such project folder", where=str(folder))
         changed = {name: value for name, value in overrides.items() if value is not None}
-        settings = load(Config, file).model_copy(update=changed)
+        settings = load(Config, file)
+        settings = replaced(settings, changed) if changed else settings
         paths = Paths.of(
             settings, file, output=folder if output is None else Path(output), source=source,
             warehouse=warehouse, reports=reports, rules=rules,

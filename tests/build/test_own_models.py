@@ -99,6 +99,12 @@ def test_a_replacement_keeps_the_columns(shop: Shop) -> None:
         ("one", "create table x as select 1 as y", ("one.sql", "exactly one select")),
         ("one", "insert into fct_orders select 1", ("one.sql", "exactly one select")),
         ("one", "copy fct_orders to 'x.csv'", ("one.sql",)),
+        (
+            "one",
+            "with x as (\n  delete from int_order_lines returning order_id\n)\nselect * from x",
+            ("one.sql:2: ", "exactly one select"),
+        ),
+        ("fct_orders", "select order_id from int_orders", ("fct_orders.sql: ", "revenue", "keep")),
         ("one", "attach 'x.duckdb'", ("one.sql",)),
         ("one", "", ("one.sql", "exactly one select")),
         ("one", "-- nothing", ("one.sql", "exactly one select")),

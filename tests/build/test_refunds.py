@@ -105,6 +105,10 @@ CASES: dict[str, tuple[list[Event], list[tuple[str, str]]]] = {
         [order(NOON), order(NOON + 1, "bob", revenue=30), back(NOON + 2, "ann")],
         [("kept", "20"), ("kept", "30"), ("refund", "-20")],
     ),
+    "of two who bought the same under one id": (
+        [order(NOON), order(NOON + 1, "bob"), back(NOON + 2, "ann"), back(NOON + 3, "bob")],
+        [("kept", "20"), ("kept", "20"), ("refund", "-20"), ("refund", "-20")],
+    ),
     "of an order sent twice": (
         [order(NOON), order(NOON + 1), back(NOON + 2), back(NOON + 3, revenue=1)],
         [("kept", "20"), ("redelivery", "20"), ("refund", "-20"), ("refund", "0")],
@@ -265,7 +269,7 @@ def test_mixed_currencies_without_a_rate_are_refused(tmp_path: Path) -> None:
 
 
 def test_mixed_currencies_are_converted(tmp_path: Path) -> None:
-    """Exactly, to the unit of the shop's currency; what was delivered stands beside it."""
+    """To the unit of the shop's currency, half a unit up; what was delivered stands beside it."""
     shop = _shop(tmp_path, MIXED, "orders: {currency_rates: {EUR: 1.085, JPY: '0.0065'}}\n")
     assert shop.rows(
         "select revenue, currency, delivered_revenue, delivered_currency from fct_orders "
@@ -276,13 +280,21 @@ def test_mixed_currencies_are_converted(tmp_path: Path) -> None:
         (Decimal("6.50"), "USD", Decimal(1000), "JPY"),
         (Decimal(1), "USD", Decimal(1), "?"),
         (Decimal(1), "USD", Decimal(1), None),
-        (Decimal("-5.42"), "USD", Decimal(5), "EUR"),
+        (Decimal("-5.43"), "USD", Decimal(5), "EUR"),
     ]
 
 
 def test_one_foreign_currency_is_taken_as_it_is(cases: Shop) -> None:
     """Nothing is mixed; the report says how many orders are not in the shop's currency."""
     assert cases.values("select distinct currency from fct_orders where revenue = 20") == ["EUR"]
+
+
+def test_a_total_is_said_in_the_currency_of_its_orders(tmp_path: Path) -> None:
+    """Dollars are the default of a shop that named no currency; its orders may be in euros."""
+    shop = _shop(tmp_path, [order(NOON), order(NOON + 1, "bob", number="L-2")])
+    assert shop.build().currency == "EUR"
+    shop.deliver("more.csv", [pay(NOON + 2, "cat", number="L-3", revenue=1)])
+    assert shop.build().currency == "USD"  # one of them states none
 
 
 def test_units_of_currencies() -> None:

@@ -96,6 +96,11 @@ def test_going_back_after_a_selection(shop: Shop) -> None:
     _made(shop, "mart_days", dry_run=False)
     Project.open(shop.home).rollback()
     assert shop.values("select sessions from mart_days") == [3]
+    assert "held at generation" in shop.build().reason
+    assert shop.values("select sessions from mart_days") == [3]
+    shop.model("mart_days", DAYS.replace("count(*)", "8"))
+    assert shop.build().rebuilt
+    assert shop.values("select sessions from mart_days") == [8]
 
 
 def test_a_failing_test_publishes_nothing(shop: Shop) -> None:

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from tallymark.contract import Contract, Kind
+from tallymark.contract import UNITS, Contract, Kind
 
 __all__ = ["contracts"]
 
@@ -49,6 +49,9 @@ def _columns(draw: st.DrawFn) -> list[dict[str, Any]]:
         lengths = draw(st.none() | st.tuples(st.integers(0, 9), st.integers(9, 99)))
         if lengths is not None:
             column["min_length"], column["max_length"] = lengths
+        if column["kind"] == "timestamp":
+            units = st.lists(st.sampled_from([*UNITS]), unique=True, max_size=4)
+            column["format"] = draw(st.sampled_from([*UNITS]) | units)
         if column["kind"] in {"number", "integer"}:
             column["min"], column["max"] = sorted([draw(_NUMBER), draw(_NUMBER)])
     return draw(st.permutations(columns))

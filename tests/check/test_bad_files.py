@@ -33,6 +33,7 @@ from tests.ingest.making import COLUMNS, as_csv, event, purchase
 DAY = [event(client_id=f"c-{number}", timestamp=f"2031-05-05T{number:02}:00:00Z")
        for number in range(24)]  # fmt: skip
 SOUND = as_csv(DAY)
+COUNTED = [{**row, "timestamp": "1935741600000"} for row in DAY]
 
 
 def _zip(name: str) -> bytes:
@@ -72,6 +73,8 @@ WRONG = [
     ("utf32.csv", SOUND.decode().encode("utf-32"), "file_encoding", "UTF-32"),
     ("utf32le.csv", SOUND.decode().encode("utf-32-le"), "file_encoding", "UTF-32"),
     ("nul.csv", b"\0" * 10_000, "file_encoding", "NUL"),
+    ("rows.csv", SOUND.partition(b"\n")[2], "file_header_missing", "holds a URL and a time"),
+    ("times.csv", as_csv(COUNTED).partition(b"\n")[2], "file_header_missing", "has no header"),
     ("bom.csv", b"\xef\xbb\xbf" + SOUND.split(b"\n")[0], "file_header_only", "not a single row"),
     ("line.csv", SOUND.split(b"\n")[0], "file_header_only", "not a single row"),
     ("caret.csv", SOUND.replace(b",", b"^"), "file_kind", "separated by '^'"),

@@ -158,6 +158,17 @@ def test_an_alias_is_no_rename() -> None:
     assert (mapped.roles["client_id"], list(mapped.renames)) == ("clientId", [])
 
 
+@pytest.mark.parametrize(
+    ("new", "adopted"), [("EVENT_DATA", True), ("eventData", True), ("payload", False)]
+)
+def test_a_column_of_few_values_is_known_by_its_very_name(new: str, adopted: bool) -> None:  # noqa: FBT001
+    """Orders may be too few to be among the first rows: their payload is not lost for that."""
+    mapped = _renamed("event_data", new, [None] * COUNT)
+    assert bool(_adopted(mapped)) == adopted
+    moved = [*[name for name in COLUMNS if name != "event_data"], new]
+    assert not _adopted(_mapped(moved, {new: [None] * COUNT}))
+
+
 def test_an_empty_sample_proves_nothing() -> None:
     """A required column is not adopted on its name alone when it holds no value."""
     assert not _adopted(_renamed("client_id", "clientId", [None] * COUNT))

@@ -151,6 +151,7 @@ REFUSED = [
     ("json(client_id) = 'x'", "json() takes one path in quotes", ""),
     ("""json('a"b') = 'x'""", "is no path into a payload", ""),
     ("json('a') like client_id", "stands a text in quotes", ""),
+    ("client_id like 1", "stands a text in quotes", "such as"),
     ("revenue = null", "nothing is ever = null", "write is null"),
     ("revenue in (1, null)", "nothing is ever in a list with null", "write is null"),
     ("revenue > 'much'", "a number is needed where the expression has 'much'", "like with like"),

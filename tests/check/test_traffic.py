@@ -218,3 +218,25 @@ def test_hours_are_of_the_shop() -> None:
     """An hour of the shop's day, told in UTC."""
     traffic = {"days": ["2031-07-01"], "zone": "Europe/Berlin"}
     assert clock(traffic, 14) == "2031-07-01T12:00:00.000Z"
+
+
+def _with_bots_at_night(rows: list[Row]) -> list[Row]:
+    return [
+        {**row, "user_agent": BOT}
+        if int(row["timestamp"][11:13]) < 7 and int(row["timestamp"][14:16]) % 10 else row
+        for row in rows
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("wave", [0, 600])
+def test_half_a_day_is_no_wave_of_bots(shop: Shop, wave: int) -> None:
+    """A day that ends in the morning is held against the same hours: its night is no wave."""
+    for number in range(1, 7):
+        rows = _with_bots_at_night(made_day(number))
+        if number == 6:
+            rows = [row for row in rows if row["timestamp"][11:13] < "09"]
+            rows = _views(wave, 3, user_agent=BOT)(rows)
+        shop.put(as_csv(rows), f"2031-05-{number:02}.csv")
+    found = findings(shop.check())
+    assert "file_ends_early" in {one.rule for one in found}
+    assert len([one for one in found if one.rule == "bot_wave"]) == bool(wave)

@@ -77,6 +77,8 @@ MISTAKES = [
     ("tallymark", "zzz: 1\n", ":1:1: unknown key 'zzz'\n  fix: known keys: alerts"),
     ("tallymark", "shop: {timezone: Mars/Olympus}\n",
      ":1:8: shop.timezone: 'Mars/Olympus' is no IANA time zone"),
+    ("tallymark", "shop: {timezone: localtime}\n",
+     ":1:8: shop.timezone: 'localtime' is no IANA time zone"),
     ("tallymark", "sessions: {gap_minutes: 0}\n", ":1:12: sessions.gap_minutes: "),
     ("tallymark", "version: 2\n", ":1:1: version: should be 1 (got 2)"),
     ("tallymark", "- a\n", ":1:1: the file: keys and values are needed here"),

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,14 +16,17 @@ import pytest
 from tests.cli.calling import call, delivery
 
 DAYS = [f"events_2031050{day}.csv" for day in range(5, 9)]
-FAST = ("--follow", "--poll-interval", "0.02", "--poll-settle", "2", "--json")
+FAST = ("--poll-interval", "0.02", "--poll-settle", "2", "--json")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are of another kind there")
 
 
 @contextmanager
-def _following(raw: Path, *more: object) -> Iterator[subprocess.Popen[str]]:
-    words = ("check", "--input", raw, "--output", raw.parent / "reports", *FAST, *more)
+def _following(
+    raw: Path, *more: object, called: Sequence[object] = ()
+) -> Iterator[subprocess.Popen[str]]:
+    folder = called or ("--follow", raw)
+    words = ("check", *folder, "--output", raw.parent / "reports", *FAST, *more)
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "tallymark", *map(str, words)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -89,7 +92,7 @@ def test_following_ends_with_the_code_of_what_was_seen(tmp_path: Path) -> None:
     """Nothing wrong so far: stopping it is no failure, whichever signal it is."""
     raw = tmp_path / "raw"
     delivery(raw / DAYS[0])
-    with _following(raw) as child:
+    with _following(raw, called=("--input", raw, "--follow")) as child:
         assert _next(child, "verdict")["verdict"] == "PASS"
         assert _end(child, signal.SIGTERM) == (0, "")
 
@@ -113,3 +116,15 @@ def test_only_a_folder_is_followed(tmp_path: Path) -> None:
     said = call("check", "--input", path, "--output", tmp_path / "reports", "--follow")
     assert said.code == 2
     assert "only a folder can be followed" in said.err
+    again = call("check", "--follow", path, "--output", tmp_path / "reports")
+    assert (again.code, again.err) == (2, said.err)
+
+
+@pytest.mark.parametrize(("given", "code"), [("0", 0), ("no", 0), ("1", 2), ("true", 2)])
+def test_following_may_be_switched_on_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, code: int
+) -> None:
+    """In the environment it is a switch, or a folder: a single file is judged, not followed."""
+    path = delivery(tmp_path / DAYS[0])
+    monkeypatch.setenv("TALLYMARK_FOLLOW", given)
+    assert call("check", "--input", path, "--output", tmp_path / "reports").code == code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tallymark.build.compiling import Compiled
 from tallymark.engine.render import Dialect
 from tallymark.project import Project
-from tests.build.shop import Shop
+from tests.build.shop import HOUR, MINUTE, Event, Shop, order, view
 from tests.engines.others import Other, load, on_duckdb, on_fakesnow, on_spark, plain, statements
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -100,6 +101,32 @@ def test_compiled_for_duckdb(case: Path, tmp_path: Path) -> None:
     shop, compiled = _compiled(tmp_path, case, "duckdb")
     with on_duckdb(tmp_path) as other:
         _agree(other, shop, compiled)
+
+
+def test_refunds_compiled_for_duckdb(tmp_path: Path) -> None:
+    """Of equal orders of two customers under one id, before the order, and of a converted one."""
+    case = Shop(tmp_path / "case")
+    case.deliver(
+        0,
+        [
+            view(0), order(MINUTE), order(MINUTE + 1, "bob"),
+            Event(HOUR, "bob", "refund", data='{"transaction_id": "L-1", "revenue": 22}'),
+            Event(HOUR + 1, "ann", "refund", data='{"transaction_id": "L-1", "revenue": 22}'),
+            Event(HOUR, "cat", "refund", data='{"transaction_id": "L-2"}'),
+            view(2 * HOUR, "cat"), order(2 * HOUR + 1, "cat", number="L-2", revenue="11.15"),
+        ],
+    )  # fmt: skip
+    rates = "orders: {currency_rates: {EUR: 1.1}}\n"
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "tallymark.yml").write_text(rates, encoding="utf-8")
+    shop, compiled = _compiled(tmp_path / "shop", case.home, "duckdb")
+    with on_duckdb(tmp_path) as other:
+        _agree(other, shop, compiled)
+    assert shop.rows(
+        "select client_id, sum(revenue), min(revenue) from fct_orders group by 1 order by 1"
+    ) == [
+        ("ann", 0, -22), ("bob", 0, -22), ("cat", 0, Decimal("-12.27")),
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

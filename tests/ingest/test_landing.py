@@ -49,6 +49,13 @@ def _many(tmp_path: Path, column: str, values: list[str]) -> list[dict[str, Any]
     return rows
 
 
+def test_finer_times_are_cut_and_never_rounded_into_the_next_day(tmp_path: Path) -> None:
+    """Milliseconds and date of one row are of the same day, as on every other engine."""
+    row = _one(tmp_path, timestamp="2026-03-01T23:59:59.9996Z")
+    assert row["event_ms"] == 1_772_409_599_999
+    assert row["event_date"] == dt.date(2026, 3, 1)
+
+
 def test_a_sound_row(tmp_path: Path) -> None:
     """Every column of one sound row."""
     row = _one(

@@ -9,12 +9,13 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 import tallymark
 from tallymark import Project
-from tallymark.errors import UsageError, WarehouseError
+from tallymark.errors import ConfigError, UsageError, WarehouseError
 from tallymark.notebook import as_html
 from tests.build.shop import HOUR, Shop, order, stamp, view
 
@@ -105,6 +106,36 @@ def test_what_is_not_there(project: Project, tmp_path: Path) -> None:
         project.table("zzz")
     with pytest.raises(WarehouseError, match="no warehouse here"):
         _ = Project.open(tmp_path).tables
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"exprot": "parquet"}, "did you mean 'export'"),
+        ({"export": "xlsx"}, "export: should be 'none', 'csv' or 'parquet'"),
+        ({"attribution": {"lookback_days": 0}}, "lookback_days"),
+    ],
+)
+def test_settings_given_in_python_are_held_to_what_a_file_is(
+    tmp_path: Path, settings: dict[str, Any], words: str
+) -> None:
+    """A mistyped key or a wrong value is refused; a mapping does for a part of the settings."""
+    with pytest.raises(ConfigError, match=words) as caught:
+        Project.open(tmp_path, **settings)
+    assert caught.value.where == "Project.open"
+    opened = Project.open(tmp_path, attribution={"lookback_days": 30}, generations=None)
+    assert opened.config.attribution.lookback_days == 30
+
+
+def test_an_engine_that_is_none(project: Project, tmp_path: Path) -> None:
+    """Compiling and explaining name those that there are; nothing is written."""
+    for ask in (
+        lambda engine: project.compile(engine, tmp_path / "sql"),
+        lambda engine: project.explain_model("fct_sessions", engine=engine),
+    ):
+        with pytest.raises(UsageError, match="no engine 'oracle'"):
+            ask("oracle")
+    assert not (tmp_path / "sql").exists()
 
 
 def test_a_notebook_shows_tables_and_results(project: Project) -> None:

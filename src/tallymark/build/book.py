@@ -23,7 +23,7 @@ from tallymark.engine.warehouse import FORMAT, Warehouse
 from tallymark.ingest.deliveries import date_in_name
 from tallymark.ingest.landing_sql import landed_view
 
-__all__ = ["Book", "Held", "kept_book", "open_book", "settings_of"]
+__all__ = ["Book", "Held", "kept_book", "open_book", "settings_of", "state_of"]
 
 # Keys of tallymark.yml that no table depends on.
 _OUTSIDE = frozenset(
@@ -169,6 +169,16 @@ def settings_of(
         "the version of Tallymark": program,
         "the version of DuckDB": duckdb.__version__,
     }
+
+
+def state_of(inputs: str, settings: Mapping[str, str]) -> str:
+    """The fingerprint of everything the tables depend on.
+
+    Args:
+        inputs: The fingerprint of the deliveries.
+        settings: What :func:`settings_of` says.
+    """
+    return fingerprint(inputs, json.dumps(sorted(settings.items())))
 
 
 def open_book(

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tallymark.build.book import Book, kept_book, open_book, settings_of
+from tallymark.build.book import Book, kept_book, open_book, settings_of, state_of
 from tallymark.build.export import in_order, place_exports, prepare_exports
 from tallymark.build.going_back import restore_exports
 from tallymark.build.graph import bound, load_models, reads
@@ -32,7 +32,7 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.generations import held
 from tallymark.engine.parts import Part
 from tallymark.engine.warehouse import Publication, Warehouse
-from tallymark.errors import ModelError, ReconciliationError
+from tallymark.errors import ReconciliationError
 from tallymark.ingest.landing_sql import landed_urls, landed_view
 from tallymark.results import BuildPlan, BuildResult, CheckResult
 
@@ -70,13 +70,14 @@ class Builder:
         self.own = own_models
         self.book = Book(held={}, settings={})
         self.run = ""  # the state a build is of, once it is known
+        self.inputs = ""  # and of which deliveries
         self.context = Context(engine=engine, config=config, contract=contract)
 
     def state(self, entries: Sequence[Mapping[str, Any]]) -> str:
         """The fingerprint of everything the tables depend on."""
         inputs = [[one["delivery"], one["version"], one["fingerprint"]] for one in entries]
-        settings = sorted(self._settings().items())
-        return fingerprint(json.dumps(inputs), json.dumps(settings))
+        self.inputs = fingerprint(json.dumps(inputs))
+        return state_of(self.inputs, self._settings())
 
     def _settings(self) -> dict[str, str]:
         return settings_of(
@@ -131,7 +132,7 @@ class Builder:
                 tables={**ledger_tables(checked), **self.book.tables()},
                 meta={
                     "state": state, "program": self.program, "facts": json.dumps(facts),
-                    "settings": json.dumps(self.book.settings),
+                    "settings": json.dumps(self.book.settings), "inputs": self.inputs,
                 },
             ),
             generations=self.config.generations,
@@ -211,7 +212,6 @@ class Builder:
         if late:
             runner.make_known()
         keep(self.engine, known=late, whole=True)
-        self._keep_promises()
         facts = self._reconciled()
         self._validate()
         self._let_go()
@@ -274,18 +274,6 @@ class Builder:
 
     # ------------------------------------------------------------ judging
 
-    def _keep_promises(self) -> None:
-        """Refuse a shop's own version of a shipped table that lacks what others read there."""
-        for name, model in sorted(self.models.items()):
-            if model.kind == "validation" or not model.columns:
-                continue
-            made = {column for column, _ in self.engine.columns(name)}
-            if lost := [column for column in model.columns if column not in made]:
-                raise ModelError(
-                    f"{name} has no column {', '.join(lost)}", where=model.where,
-                    fix="keep the columns of the shipped model; more are welcome",
-                )  # fmt: skip
-
     def _published(self) -> dict[str, str]:
         """Every table that becomes a file, with its order: the shipped ones and the shop's own."""
         return published_orders(
@@ -313,9 +301,9 @@ class Builder:
                     where=str(self.warehouse.root),
                     fix="the last good state stays; report this with the deliveries concerned",
                 )
-        orders, revenue = self.engine.rows(
-            "select count(case when status = 'kept' then 1 end), coalesce(sum(revenue), 0) "
-            "from fct_orders where is_counted"
+        orders, revenue, least, most = self.engine.rows(
+            "select count(case when status = 'kept' then 1 end), coalesce(sum(revenue), 0), "
+            "min(currency), max(currency) from fct_orders where is_counted"
         )[0]
         known, credited = self.engine.rows(
             "select sum(case when channel in ('Unknown', 'Unattributed') then 0 else revenue "
@@ -329,7 +317,8 @@ class Builder:
             "counted_orders": orders,
             "counted_revenue": str(revenue),
             "channel_share": float(known / credited) if credited else None,
-            "currency": self.config.shop.currency,
+            # Orders all in one other currency than the shop's are taken as they are.
+            "currency": most if most and least == most else self.config.shop.currency,
             "reconciliation": [{key: str(value) for key, value in one.items()} for one in amounts],
         }
 

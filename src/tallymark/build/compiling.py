@@ -29,7 +29,7 @@ from tallymark.build.staging_sql import (
 from tallymark.config import Config
 from tallymark.contract import Contract
 from tallymark.engine.base import literal
-from tallymark.engine.render import Dialect, render
+from tallymark.engine.render import ENGINES, Dialect, render
 from tallymark.engine.warehouse import write_atomically
 from tallymark.errors import UsageError
 
@@ -120,7 +120,10 @@ def compile_models(
 
     Raises:
         ModelError: A model cannot be said in the engine's SQL.
+        UsageError: There is no such engine.
     """
+    if engine not in ENGINES:
+        raise UsageError(f"there is no engine {engine!r}", fix=f"one of: {', '.join(ENGINES)}")
     seeds = {**channel_seeds(config), **list_seeds(config)}
     parameters = model_parameters(config, "compiled")
     models = load_models(own)

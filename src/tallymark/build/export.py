@@ -25,6 +25,7 @@ OURS = frozenset(
     {"session_id", "order_id", "person_id", "channel", "channel_rule", "model", "device",
      "status", "id_status"}
 )  # fmt: skip
+_TEXTS = ("VARCHAR", "ENUM")  # the types of texts
 # Says of which state the exports are. A run killed after it published and before it exported
 # leaves another one there, so that the next run knows that they are old.
 _MARK = ".exported"
@@ -72,7 +73,8 @@ def prepare_exports(
     prepared = {}
     for table in EXPORTED if kind in KINDS else ():
         columns = engine.columns(table)
-        texts = [name for name, kept in columns if kept == "VARCHAR" and name not in OURS]
+        texts = [name for name, kept in columns
+                 if kept.startswith(_TEXTS) and name not in OURS]  # fmt: skip
         risky = _risky(engine, table, texts) if kind == "csv" else frozenset()
         picks = ", ".join(_safe(one) if one in risky else identifier(one) for one, _ in columns)
         order = "" if table in presorted else f" order by {ORDER[table]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from tallymark.config import Config
 from tallymark.contract import Payload
@@ -121,4 +121,4 @@ class Money:
         if amount is None or stated is None or stated == self._ours or stated not in self._rates:
             return amount
         product = amount * self._rates[stated]
-        return product.quantize(self._unit) if product.copy_abs() < LARGEST else None
+        return product.quantize(self._unit, ROUND_HALF_UP) if product.copy_abs() < LARGEST else None

@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from tallymark.build.money import Money, mixed
@@ -163,7 +163,7 @@ def _amounts(
     refunds = Refunds()
     for index, row in enumerate(rows):
         if not row.refund and not is_test(row.order):
-            refunds.sold_on(row.day, index, row.order)
+            refunds.sold_on(row.day, index, row.client, row.order)
     amounts: list[Decimal] = []
     refunded: list[int | None] = []
     for index, row in enumerate(rows):
@@ -181,7 +181,7 @@ def _amounts(
         # A refund of nothing is one that names no amount.
         stated = stated or _of_lines(row.order, money, by_unit=by_unit)
         counts = final[index] is not twice
-        amounts.append(-refunds.taken_back(row.order, target, brought, stated, counts=counts))
+        amounts.append(-refunds.taken_back(target, brought, stated, counts=counts))
         refunded.append(rows[target].event_id if target is not None else None)
     return amounts, refunded
 
@@ -258,7 +258,7 @@ def _line_revenue(item: Item, *, by_unit: bool) -> Decimal | None:
         return None
     times = item.quantity if by_unit and item.quantity is not None else Decimal(1)
     product = item.price * times
-    return product.quantize(_PLACES) if abs(product) < _TOO_LARGE else None
+    return product.quantize(_PLACES, ROUND_HALF_UP) if abs(product) < _TOO_LARGE else None
 
 
 def _price_is_per_unit(engine: DuckEngine, rows: Sequence[_Row], others: Votes | None) -> bool:

@@ -62,6 +62,9 @@ def parse(sql: str) -> Parsed:
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         return Parsed(problem=_ONE_SELECT)
     tree = statements[0]
+    # A CTE may hold what changes tables: DuckDB runs it.
+    if changing := tree.find(exp.DDL, exp.DML, exp.Command):
+        return Parsed(problem=_ONE_SELECT, line=_line(changing))
     for word, line in _reaching_out(tree):
         return Parsed(problem=f"reads {word}, which is no table here", line=line)
     tables: dict[str, int | None] = {}

@@ -36,6 +36,15 @@ DIFFERENT = (
         "compares what the text means, whatever the order of its keys."
     ),
     (
+        "Orders in several currencies are not refused where `orders.currency_rates` lacks one: "
+        "look at the currencies in `fct_orders` before you add up."
+    ),
+    (
+        "A refund that names no amount takes back all that is left of its order, and nothing "
+        "without one; what its lines come to is not asked."
+    ),
+    "Hours are counted from the first to the last date with an event, delivered for it or not.",
+    (
         "Persons are joined along short chains of shared addresses; one of more than 16 clients "
         "is not taken apart."
     ),

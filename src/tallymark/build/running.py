@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from tallymark.build.blame import blaming
+from tallymark.build.coded import coded
 from tallymark.build.graph import Model, bound, ordered, reads
 from tallymark.build.steps import SOURCES, STEPS, Context, Step
 from tallymark.engine.base import identifier
@@ -98,10 +99,27 @@ class Runner:
         """Make the table of one model, in the schema that comes first."""
         made = "view" if model.name in VIEWS and not model.own else "table"
         sql = bound(model, self.parameters)
-        if model.name in SORTED and not model.own:
-            sql = f"select * from ({sql}\n) order by {SORTED[model.name]}"
         with blaming(model.where):
+            if model.name in SORTED and not model.own:
+                # The shop's own models meet texts alone, whether all days are built or some.
+                kept = sql if self._has_own else coded(self.engine, sql)
+                sql = f"select * from ({kept}\n) order by {SORTED[model.name]}"
             self.engine.execute(f"create or replace {made} {identifier(model.name)} as {sql}")
+        if model.columns:
+            self._keep_promise(model)
+
+    def _keep_promise(self, model: Model) -> None:
+        """Refuse a shop's own version of a shipped table that lacks what others read there."""
+        made = {column for column, _ in self.engine.columns(model.name)}
+        if lost := [column for column in model.columns if column not in made]:
+            raise ModelError(
+                f"{model.name} has no column {', '.join(lost)}", where=model.where,
+                fix="keep the columns of the shipped model; more are welcome",
+            )  # fmt: skip
+
+    @property
+    def _has_own(self) -> bool:
+        return any(one.own and one.kind != "validation" for one in self.models.values())
 
     def _begun(self, pool: ThreadPoolExecutor) -> dict[str, Future[None]]:
         """The steps that need nothing but landed rows, one after the other in another thread."""

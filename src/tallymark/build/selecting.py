@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tallymark.build.blame import blaming
+from tallymark.build.book import state_of
 from tallymark.build.graph import Model, bound, load_models, ordered, reads
-from tallymark.build.model_tests import demands, run_tests
+from tallymark.build.model_tests import demands, own_texts, run_tests
 from tallymark.build.steps import SOURCES, STEPS
 from tallymark.config import Config, fingerprint
 from tallymark.engine.base import identifier
@@ -173,7 +174,9 @@ def build_selection(
     last = read_publication(warehouse)
     warehouse.publish(
         replace(
-            last, files={**last.files, **files}, meta=_meta(last, models, selection.made, counts)
+            last,
+            files={**last.files, **files},
+            meta=_meta(last, models, selection.made, counts, own_texts(own)),
         ),
         generations=config.generations,
     )
@@ -211,6 +214,7 @@ def _meta(
     models: Mapping[str, Model],
     made: Sequence[str],
     counts: Mapping[str, int],
+    beside: Sequence[str],
 ) -> dict[str, str]:
     """The facts of the publication, changed: it is of another state, and these rows are in it."""
     meta = dict(last.meta)
@@ -224,4 +228,7 @@ def _meta(
         settings = json.loads(meta["settings"])
         settings |= {f"the model {name}": fingerprint(models[name].sql) for name in made}
         meta["settings"] = json.dumps(settings)
+        # Who goes back from here wants this state no more, and a build of it neither.
+        asked = {"the tests beside the models": fingerprint(*beside)}
+        meta["built_as"] = state_of(meta.get("inputs", ""), {**settings, **asked})
     return meta

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tallymark.check import queries
-from tallymark.check.facts import Facts
 from tallymark.check.samples import BROKEN, NOT_TEXT
 from tallymark.config import CheckRule, Severity
+from tallymark.ingest.encodings import NOT_UTF8
 from tallymark.ingest.header import Broken
 from tallymark.ingest.landing import Landed
 
-__all__ = ["broken_lines", "refuse_encoding"]
+if TYPE_CHECKING:
+    from tallymark.check.facts import Facts
+
+__all__ = ["broken_lines", "first_damaged", "refuse_encoding"]
 
 # Share of lines that are no rows from which on the day cannot be trusted; the watch's rule
 # `quarantined_rows_many` says the same of all that was kept out.
 _MANY = 0.1
+_LOOKED_AT = 1000  # bad lines among which one is looked for that tells why
 _HARDLY_ANY = 0.9  # share of lines that are not UTF-8 from which on the file is of another encoding
+
+
+_CUT = "what is left of the row in whose middle the file ends is no row"
+_WHOLE = "deliver the whole file again, under the same name"
 
 
 def broken_lines(facts: Facts, rule: CheckRule) -> Iterator[dict[str, Any]]:
@@ -36,9 +45,29 @@ def broken_lines(facts: Facts, rule: CheckRule) -> Iterator[dict[str, Any]]:
     if other:
         yield {
             **_weighed(facts, rule, other),
-            "message": f"{other:,} of {total:,} lines are no rows: broken quoting or width",
+            "message": _no_rows(other, total, facts.damaged),
+            # What is left of the row in which a file ends says nothing of quoting.
+            **({"message": _CUT, "fix": _WHOLE} if facts.cut and other == 1 else {}),
             "where": BROKEN,
         }
+
+
+def first_damaged(landed: Landed) -> tuple[int, str] | None:
+    """The first line that is no row although it is UTF-8, and why; of the first bad ones."""
+    return next(
+        ((number, reason) for number, reason, _ in itertools.islice(landed.bad_lines, _LOOKED_AT)
+         if not reason.startswith(NOT_UTF8)),
+        None,
+    )  # fmt: skip
+
+
+def _no_rows(lines: int, total: int, first: tuple[int, str] | None) -> str:
+    """How many lines are no rows, and what is wrong with the first of them."""
+    told = f"{lines:,} of {total:,} lines {'is no row' if lines == 1 else 'are no rows'}"
+    if first is None:
+        return f"{told}: broken quoting or width"
+    number, reason = first
+    return f"{told}; {'it is' if lines == 1 else 'the first is'} line {number:,}: {reason}"
 
 
 def refuse_encoding(landed: Landed) -> None:

@@ -132,8 +132,22 @@ def changed(change: TypeChange) -> dict[str, Any]:
             "delivered": spelled(change.delivered), "expected": change.expected, "seen": shape.seen,
             "fitting_share": round(shape.fits, 3), "sampled": shape.filled,
         },
-        "fix": f"send {column.name} as {change.expected} again{pattern}",
+        "fix": f"{_counted(change)}send {column.name} as {change.expected} again{pattern}",
     }  # fmt: skip
+
+
+def _counted(change: TypeChange) -> str:
+    """How numbers are agreed to that count the time since 1970; nothing where there are none."""
+    column, unit = change.column, change.shape.counted
+    if unit is None:
+        return ""
+    line = f"format: [{', '.join([*column.formats, unit])}]" if column.formats else (
+        f"format: {unit}"
+    )  # fmt: skip
+    return (
+        f"if these numbers are meant to stay, give {column.name} the line `{line}` in "
+        f"{_CONTRACT}: this very delivery is read then; else "
+    )
 
 
 def doubled(double: Double) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from tallymark.check.names import Likeness, likeness, name_likeness, same_name
 from tallymark.check.places import same_places
-from tallymark.check.shapes import EXPECTED, SAYS, Shape, shape_likeness, shape_of
+from tallymark.check.shapes import SAYS, Shape, expected, shape_likeness, shape_of
 from tallymark.contract import Column, Contract
 from tallymark.ingest.header import Head
 from tallymark.stats.assignment import best_pairs, total
@@ -122,7 +122,7 @@ class TypeChange:
             return f"values like {column.pattern}"
         if column.allowed is not None:
             return "one of the allowed values"
-        return EXPECTED[column.kind]
+        return expected(column)
 
     @property
     def usable(self) -> bool:
@@ -315,7 +315,11 @@ def _pair(
     elif not column.required or not formed.filled:
         # The old column is there, and may be empty today: only its very name says more.
         odds = odds if alike.score >= _THE_NAME and formed.filled else -math.inf
-    believable = (
+    # The very name in another style, in the very place: payloads of rare orders may come later.
+    believable = not column.required and gone and position and not formed.filled and any(
+        same_name(known, name) for known in column.names
+    )  # fmt: skip
+    believable = believable or (
         not alike.other and formed.filled > 0 and formed.readable
         and max(formed.fits, formed.formed) >= _FITS and formed.likeness + formed.formed > 0
     )  # fmt: skip

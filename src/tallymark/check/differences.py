@@ -123,6 +123,10 @@ def _column(path: str, old: Column, new: Column) -> Iterator[Change]:
         before, after = getattr(old, key), getattr(new, key)
         if before != after:
             yield _said(f"{path}.{key}", before, after, breaking=after)
+    if old.formats != new.formats:
+        fewer = bool(set(old.formats) - set(new.formats))
+        yield _said(f"{path}.format", ", ".join(old.formats), ", ".join(new.formats),
+                    breaking=fewer)  # fmt: skip
     yield from _limits(path, old, new)
     for key in ("if_missing", "why"):
         before, after = getattr(old, key), getattr(new, key)

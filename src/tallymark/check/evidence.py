@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallymark.check.columns import map_columns
-from tallymark.check.shapes import EXPECTED, shape_of
+from tallymark.check.shapes import epoch_of, expected, shape_of
 from tallymark.check.synonyms import called, synonyms
 from tallymark.classify.hosts import HostIndex, host_of, load_payment_hosts, registrable_domain
-from tallymark.contract import Column, Contract, Kind
+from tallymark.contract import UNITS, Column, Contract, Kind, TimeFormat
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.header import Head
 
 __all__ = [
-    "Profile", "Purchases", "Sample", "known_payment_hosts", "payment_like", "profiles",
-    "purchases", "steps_of", "values_of",
+    "Profile", "Purchases", "Sample", "counted_in", "known_payment_hosts", "payment_like",
+    "profiles", "purchases", "steps_of", "values_of", "with_formats",
 ]  # fmt: skip
 
 Sample = Sequence[tuple[Delivery, Head]]
@@ -64,7 +64,7 @@ class Profile:
         looks = f", looks like {_LOOKS[self.kind]}" if self.distinct else ""
         if column is not None and self.distinct:
             fits = shape_of(column, self.values).fits
-            looks = f", {100 * fits:.1f} % of them look like {EXPECTED[column.kind]}"
+            looks = f", {100 * fits:.1f} % of them look like {expected(column)}"
         return (
             f"{self.files} of {self.of} files, {100 * self.filled:.1f} % filled, "
             f"{self.distinct:,} distinct value{'s' * (self.distinct != 1)}{looks}"
@@ -125,6 +125,31 @@ def values_of(sample: Sample, contract: Contract, role: str) -> Counter[str]:
         column = map_columns(contract, head).roles.get(role)
         found.update(value for value in head.sample.get(column or "", ()) if value)
     return found
+
+
+def with_formats(contract: Contract, formats: Sequence[TimeFormat]) -> Contract:
+    """The contract with a time column whose numbers may count some units since 1970."""
+    told = formats[0] if len(formats) == 1 else tuple(formats)
+    return contract.model_copy(
+        update={
+            "columns": tuple(
+                one.model_copy(update={"format": told}) if one.role == "timestamp" else one
+                for one in contract.columns
+            )
+        }
+    )
+
+
+def counted_in(sample: Sample, contract: Contract) -> dict[TimeFormat, int]:
+    """In how many files most times are numbers, by what these count since 1970."""
+    any_unit = with_formats(contract, tuple(UNITS))
+    files: Counter[TimeFormat] = Counter()
+    for _, head in sample:
+        column = map_columns(any_unit, head).roles.get("timestamp")
+        filled = [value.strip() for value in head.sample.get(column or "", ()) if value]
+        units = Counter(unit for value in filled if (unit := epoch_of(value)) is not None)
+        files.update(unit for unit, count in units.items() if 2 * count > len(filled))
+    return {unit: files[unit] for unit in UNITS if files[unit]}
 
 
 # ---------------------------------------------------------------- events and payloads

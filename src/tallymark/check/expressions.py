@@ -247,8 +247,10 @@ class _Writer:
         """``a like 'b%'``."""
         word = "like" if type(node).__name__ == "Like" else "ilike"
         pattern = self.value(node.expression)
-        if pattern.given is None:
-            raise ConfigError(f"after `{word}` stands a text in quotes")
+        if pattern.given is None or pattern.kind != "text":
+            raise ConfigError(
+                f"after `{word}` stands a text in quotes", fix=f"such as client_id {word} 'GA1%'"
+            )
         text = self.text(self.value(node.this)).sql
         return Value(sql=f"({text} {word} {pattern.sql})", kind="truth")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tallymark.check.broken_lines import first_damaged
 from tallymark.check.columns import Mapping_
 from tallymark.check.hourly import moment
 from tallymark.check.orders import OrderFacts, chance_collisions, measure_orders
@@ -42,6 +43,7 @@ class Facts:
     orders: OrderFacts
     careful: str | None = None
     undecoded: int = 0  # of the bad lines, those that are not UTF-8
+    damaged: tuple[int, str] | None = None  # the first of the others, and why it is no row
     encoding: str = ""  # what those probably are, as the end of a sentence
     first_repeat: str | None = None  # the time of the first row that repeats another
     first_of: Mapping[Fault, str] = field(default_factory=dict)  # of rows with a time
@@ -103,6 +105,7 @@ def measure(
         orders=measure_orders(purchases, contract),
         careful=landed.careful,
         undecoded=landed.undecoded,
+        damaged=first_damaged(landed),
         encoding=landed.encoding,
         names=contract.payload,
     )

@@ -15,6 +15,7 @@ from typing import Literal
 from tallymark.contract import Column, Contract
 from tallymark.engine.base import literal
 from tallymark.errors import ConfigError
+from tallymark.ingest.epochs import counted_time
 
 __all__ = ["TIME", "Fields", "Value", "ValueKind", "nearest", "number"]
 
@@ -146,7 +147,10 @@ class Fields:
             if column.kind in _NUMBERS:
                 return Value(sql=number(name), kind="number", raw=name)
             if column.kind in {"timestamp", "date"}:
-                return Value(sql=f"try_cast({name} as timestamp)", kind="time", raw=name)
+                time = f"try_cast({name} as timestamp)"
+                if column.formats:
+                    time = f"coalesce({time}, {counted_time(name, column.formats)})"
+                return Value(sql=time, kind="time", raw=name)
             if column.kind == "boolean":
                 return Value(sql=f"try_cast({name} as boolean)", kind="truth", raw=name)
             return Value(sql=name, kind="text")

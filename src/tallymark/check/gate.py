@@ -19,7 +19,13 @@ from tallymark.check.columns import READ_OTHERWISE, Mapping_, map_columns
 from tallymark.check.days import Clock
 from tallymark.check.facts import Facts, measure
 from tallymark.check.header_history import forms_of
-from tallymark.check.heads import HeadVersion, column_rules, facts_of_columns, head_version
+from tallymark.check.heads import (
+    HeadVersion,
+    column_rules,
+    facts_of_columns,
+    head_version,
+    refuse_no_header,
+)
 from tallymark.check.memory import arrived, recalled, remembered
 from tallymark.check.plugins import versions
 from tallymark.check.predicates import compile_rules
@@ -59,7 +65,7 @@ from tallymark.results import (
 __all__ = ["Gate"]
 
 
-LANDING_VERSION = "5"  # raised whenever the same bytes would land differently
+LANDING_VERSION = "6"  # raised whenever the same bytes would land differently
 Entry = dict[str, Any]
 
 
@@ -221,6 +227,7 @@ class Gate:
         try:
             head = read_head(delivery)
             columns = map_columns(self.contract, head)
+            refuse_no_header(delivery, head, self.contract)
             _refuse_repeated(columns)
         except Broken as broken:
             return as_kept(self._refused(delivery, base, broken, witness))

@@ -16,6 +16,7 @@ from typing import Any
 from tallymark.check.columns import Mapping_
 from tallymark.check.queries import rows_read
 from tallymark.check.rules import Hit, finding
+from tallymark.check.shapes import epoch_of
 from tallymark.config import CheckRule, CheckRules, Severity
 from tallymark.contract import Contract
 from tallymark.ingest.header import Head
@@ -27,6 +28,7 @@ _LEAST_VALUES = 50  # sampled values, today and before, from which on forms are 
 _LEAST_DISTINCT = 10  # different values from which on a common beginning is no accident
 _KNOWN_BEFORE = 0.05  # share of today's values in a form seen before that rules a change out
 _MOST = 0.95
+_AGREED = "times with a zone"
 _START = 2  # characters of a beginning that is worth a word
 _PREFIX = re.compile(r"[A-Za-z]+[-_.:]?")
 _ZONE = re.compile(r"(Z|[+-]\d{2}(:?\d{2})?|\s[A-Za-z/_]{3,})$")
@@ -48,7 +50,9 @@ def forms_of(contract: Contract, columns: Mapping_, head: Head) -> dict[str, dic
             continue
         values = [value.strip() for value in head.sample.get(delivered, ()) if value]
         if column.kind == "timestamp":
-            found[column.name] = {"forms": dict(sorted(Counter(map(_time_form, values)).items()))}
+            told = [_AGREED if epoch_of(one) in column.formats else _time_form(one)
+                    for one in values]  # fmt: skip
+            found[column.name] = {"forms": dict(sorted(Counter(told).items()))}
         elif column.pattern is None:
             forms = dict(sorted(Counter(map(_id_form, values)).items()))
             found[column.name] = {"forms": forms, "prefix": _prefix(values)}
@@ -124,8 +128,12 @@ def _formed(name: str, before: str, now: str, *, timestamp: bool) -> Hit:
         f"in this one; {harm}",
         severity=Severity.P2 if timestamp else Severity.P1,
         evidence={"before": before, "now": now},
-        fix=f"restore the earlier form of {name}, or say that it is meant: give the column its "
-        "`pattern` in contracts/events.yml",
+        fix=f"restore the earlier form of {name}"
+        + (
+            ""
+            if timestamp
+            else ", or say that it is meant: give the column its `pattern` in contracts/events.yml"
+        ),
     )
 
 
@@ -151,7 +159,7 @@ def _dated(rule: CheckRule, hit: Hit, entry: Entry) -> Finding:
 def _time_form(value: str) -> str:
     if value.replace(".", "", 1).isdigit():
         return "numbers"
-    return "times with a zone" if _ZONE.search(value[10:]) else "times without a zone"
+    return _AGREED if _ZONE.search(value[10:]) else "times without a zone"
 
 
 def _id_form(value: str) -> str:

@@ -11,14 +11,20 @@ from pathlib import Path
 
 from tallymark.check.columns import Mapping_
 from tallymark.check.facts import Facts, OrderFacts
+from tallymark.check.shapes import value_like
 from tallymark.config import CheckRules
+from tallymark.contract import Contract
 from tallymark.engine.digest import new_digest
 from tallymark.ingest.deliveries import Delivery
+from tallymark.ingest.header import Broken, Head
 from tallymark.ingest.landing_sql import Fault
 from tallymark.ingest.unpack import HEAD_RAW
 
-__all__ = ["HeadVersion", "column_rules", "facts_of_columns", "head_version"]
+__all__ = [
+    "HeadVersion", "column_rules", "facts_of_columns", "head_version", "refuse_no_header",
+]  # fmt: skip
 
+_VALUES = 2  # values in the place of names from which on they are not taken for names
 _TAIL = 65_536  # a Parquet file says at its end what it holds
 
 
@@ -48,6 +54,21 @@ def head_version(path: Path) -> HeadVersion:
         stream.seek(max(HEAD_RAW, size - _TAIL))
         digest.update(stream.read(_TAIL))
     return HeadVersion(f"head-{digest.hexdigest()[:32]}-{size}", whole=False)
+
+
+def refuse_no_header(delivery: Delivery, head: Head, contract: Contract) -> None:
+    """Refuse a CSV file that begins with a row: its values must not be taken for names.
+
+    Raises:
+        Broken: No name is known, and what stands there are values such as no column is called.
+    """
+    if delivery.format != "csv" or any(contract.by_name(name) for name in head.columns):
+        return
+    held = [what for name in head.columns if (what := value_like(name)) is not None]
+    if len(held) >= _VALUES and "a time" in held:
+        told = " and ".join(dict.fromkeys(held))
+        raise Broken("file_header_missing", f"it has no header: its first line holds {told}, so "
+                     "it is a row and names no column")  # fmt: skip
 
 
 def column_rules(rules: CheckRules) -> CheckRules:

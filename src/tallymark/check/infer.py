@@ -18,12 +18,14 @@ from tallymark.check.evidence import (
     Profile,
     Purchases,
     Sample,
+    counted_in,
     known_payment_hosts,
     payment_like,
     profiles,
     purchases,
     steps_of,
     values_of,
+    with_formats,
 )
 from tallymark.check.synonyms import called, synonyms
 from tallymark.classify.hosts import host_of, internal_host
@@ -71,6 +73,7 @@ def write_project(
             fix="run `tallymark check --input ...` to see what is wrong with each",
         )  # fmt: skip
     contract = load(Contract, None, SHIPPED)
+    contract = with_formats(contract, tuple(counted_in(sample, contract)))
     texts = {
         "tallymark.yml": _settings(directory, source, sample, contract),
         "contracts/events.yml": _Draft(deliveries, sample, contract).text(),
@@ -213,6 +216,7 @@ class _Draft:
         seen = profiles(self.sample)
         likely = {one.column.role: one.delivered for one in mapped.renames if not one.adopted}
         later = self._later(mapped.roles)
+        counted = counted_in(self.sample, self.contract)
         for column in self.contract.columns:
             role = str(column.role)
             name = mapped.roles.get(role)
@@ -223,6 +227,9 @@ class _Draft:
             if role in likely:
                 yield f"  # {_quoted(likely[column.role])} may be it: name it here if it is"
             yield from (f"  # {note}" for note in later.get(role, ()))
+            for unit in column.formats:
+                said = f"numbers in {counted[unit]} of {len(self.sample)} files"
+                yield f"  # {said}, which count {unit.removeprefix('epoch_')} since 1970"
             yield from _described(column, name or column.name)
         yield from self._others(seen)
 
@@ -336,10 +343,14 @@ _OF_A_LINE = frozenset({"item_id", "item_name", "quantity", "item_price"})
 
 
 def _described(column: Column, name: str) -> list[str]:
+    formats = _listed(column.formats, column.formats)[1:-1]
+    if len(column.formats) > 1:
+        formats = f"[{formats}]"
     return [
         f"  - name: {_quoted(name)}",
         f"    role: {column.role}",
         f"    kind: {column.kind}",
+        *([f"    format: {formats}"] if formats else []),
         f"    required: {str(column.required).lower()}",
         "    aliases: []",
         f"    if_missing: {column.if_missing}",

@@ -20,7 +20,7 @@ from tallymark.check.contracts import as_yaml, keep_version
 from tallymark.check.names import USUAL, likeness
 from tallymark.check.odcs_document import Custom, Document, Property, Quality, Table
 from tallymark.config import load, place
-from tallymark.contract import SHIPPED, Calendar, Column, Contract, Role
+from tallymark.contract import SHIPPED, UNITS, Calendar, Column, Contract, Role
 from tallymark.engine.warehouse import write_atomically
 from tallymark.errors import ConfigError, UsageError
 from tallymark.yamltext import yaml_text
@@ -44,10 +44,11 @@ _FORMATS = {"uri": "url", "uuid": "identifier"}
 # Types of the standard that a column of each role may have.
 _FITTING: Mapping[str, frozenset[str]] = {
     "client_id": frozenset({"string", "integer", "number"}),
-    "timestamp": frozenset({"string", "timestamp", "date"}),
+    "timestamp": frozenset({"string", "timestamp", "date", "integer", "number"}),
     "event_data": frozenset({"string", "object", "map", "array"}),
 }
 _TEXT = frozenset({"string"})
+_NUMERIC = frozenset({"integer", "number"})
 _NEEDED = ("client_id", "page_url", "timestamp", "event_name")
 _LIMITS = {"minLength": "min_length", "maxLength": "max_length", "pattern": "pattern",
            "minimum": "min", "maximum": "max"}  # fmt: skip
@@ -109,10 +110,11 @@ def _property(column: Column) -> dict[str, Any]:
     made |= {"required": column.required, "unique": column.unique}
     ours = column.model_dump(
         mode="json", exclude_none=True,
-        include={"role": True, "kind": True, "aliases": bool(column.aliases), "if_missing": True},
+        include={"role", "kind", "aliases", "format", "if_missing"},
     )  # fmt: skip
-    if not column.aliases:
-        ours.pop("aliases", None)
+    for name in ("aliases", "format"):
+        if not ours.get(name):
+            ours.pop(name, None)
     native = {"string": {"min_length", "max_length", "pattern"}, "number": {"min", "max"},
               "integer": {"min", "max"}}.get(kind, set())  # fmt: skip
     options: dict[str, Any] = {"format": "uri"} if column.kind == "url" else {}
@@ -351,6 +353,11 @@ def _column(one: Property, role: Role | None, notes: list[str], where: str) -> C
         made["why"] = one.description or ""
     made |= ours
     made["role"] = role
+    if made["kind"] == "timestamp" and one.logicalType in _NUMERIC and not made.get("format"):
+        # No number of a shop's years is two of them, so reading all of them mistakes none.
+        made["format"] = tuple(UNITS)
+        notes.append(f"the unit of {one.column}, which is a number: seconds since 1970 and smaller "
+                     "units are all read; leave the right one under `format`")  # fmt: skip
     _options(one, made, notes)
     _qualities(one, made, notes)
     if one.properties:

@@ -51,6 +51,13 @@ def refuse_parameters(rule: CheckRule, contract: Contract) -> None:
     Raises:
         ConfigError: With the key of the rule as its place.
     """
+    try:
+        _refuse_wrong(rule, contract)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=error.where, fix=error.fix or _remedy(rule)) from None
+
+
+def _refuse_wrong(rule: CheckRule, contract: Contract) -> None:
     _refuse_threshold(rule)
     if rule.event is not None:
         event_names(rule.event, contract)
@@ -81,6 +88,13 @@ def _refuse_threshold(rule: CheckRule) -> None:
         )  # fmt: skip
     if rule.unit == "rows" and not given.is_integer():
         raise ConfigError(f"threshold {given:g} is no number of rows", where="threshold")
+
+
+def _remedy(rule: CheckRule) -> str:
+    """What to do about a rule whose mistake says no more than what it is."""
+    if rule.expression is not None:
+        return "compare columns, payload fields and values, such as revenue < 10000"
+    return f"mend this key of the rule; `{rule.check}` is described in the reference of the rules"
 
 
 def limit_of(rule: CheckRule) -> dict[str, float | str]:

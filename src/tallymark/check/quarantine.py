@@ -45,7 +45,8 @@ _CHUNK = 1 << 20
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
 # What no decision can let in, and why, as a sentence.
 _HOPELESS = {
-    "time_unparseable": "a row whose time cannot be read belongs to no day and no session",
+    "time_unparseable": "a row whose time cannot be read belongs to no day and no session; numbers "
+    "since 1970 are read once the contract names their `format`",
     _BROKEN: "a line that is no row has no values that could be taken",
     "timestamp": "without a time column no row belongs to any day",
     "event_name": "without an event column no row says what happened",

@@ -53,8 +53,8 @@ class Hit:
 Check = Callable[[Facts, CheckRule], Iterator[Hit]]
 CHECKS: dict[str, Check] = {}
 FILE_CHECKS = (
-    "file_empty", "file_header_only", "file_kind", "file_compression", "file_encoding",
-    "file_changing",
+    "file_empty", "file_header_only", "file_header_missing", "file_kind", "file_compression",
+    "file_encoding", "file_changing",
 )  # fmt: skip
 HISTORY_CHECKS = (
     "column_reordered", "same_bytes", "payload_field_lost", "payload_field_partly_lost",
@@ -334,10 +334,10 @@ def _broken_row(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
 
 @_check
 def _time_unparseable(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    yield from _share_above(
-        facts, rule, facts.faults[Fault.TIME], "have a time that cannot be read",
-        "event_time is null", Fault.TIME,
-    )  # fmt: skip
+    other = next((one for one in facts.columns.changes if one.column.role == "timestamp"), None)
+    told, bad = "have a time that cannot be read", "event_time is null"
+    for hit in _share_above(facts, rule, facts.faults[Fault.TIME], told, bad, Fault.TIME):
+        yield replace(hit, fix=column_words.changed(other)["fix"]) if other is not None else hit
 
 
 @_check

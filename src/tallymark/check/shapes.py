@@ -13,16 +13,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tallymark.classify.hosts import host_of, registrable_domain
-from tallymark.contract import Column, Contract
+from tallymark.contract import UNITS, Column, Contract, TimeFormat
 
 __all__ = [
     "EXPECTED",
     "READABLE_TIMES",
     "Shape",
+    "epoch_of",
+    "expected",
     "outline",
     "pageness",
     "shape_likeness",
     "shape_of",
+    "value_like",
 ]
 
 # Forms of a time that landing reads besides the one that is asked for.
@@ -61,13 +64,7 @@ _BOOLEAN = re.compile(r"true|false|yes|no|[tfyn01]", re.IGNORECASE)
 _DAY = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}", re.ASCII)
 _WORDY = re.compile(r"[^\W\d_]+([_.: /-]+[^\W\d_]+)*")
 _NO_LETTER = re.compile(r"[\W_]+")
-# Seconds, milli-, micro- and nanoseconds since 1970 of the years 1990 to 2099: no number is two.
-_EPOCH = (
-    (re.compile(r"\d{9,10}(\.\d+)?", re.ASCII), 1, "seconds since 1970"),
-    (re.compile(r"\d{12,13}(\.\d+)?", re.ASCII), 10**3, "milliseconds since 1970"),
-    (re.compile(r"\d{15,16}", re.ASCII), 10**6, "microseconds since 1970"),
-    (re.compile(r"\d{18,19}", re.ASCII), 10**9, "nanoseconds since 1970"),
-)
+_COUNTED = re.compile(r"\d{9,19}(\.\d+)?", re.ASCII)
 _FIRST_SECOND, _LAST_SECOND = 631_152_000, 4_102_444_800
 _OTHER_FORMS: Mapping[str, Sequence[tuple[re.Pattern[str], str]]] = {
     "timestamp": (
@@ -131,7 +128,8 @@ class Shape:
             the same in every row, pages on the hosts of search engines); 0 to 1.
         form: The other form that most values have which do not fit, if a known one.
         formed: Share of the filled values of that form.
-        seen: That form in a few words, or a outline value.
+        seen: That form in a few words, or the outline of a value.
+        counted: Where that form is a number: the unit in which it counts the time since 1970.
         readable: Whether landing can read the values.
         says: Natural logarithm of how much likelier they are if this is the column.
     """
@@ -143,6 +141,7 @@ class Shape:
     form: str | None
     formed: float
     seen: str
+    counted: TimeFormat | None = None
     readable: bool
     says: float
 
@@ -187,6 +186,7 @@ def shape_of(
     formed = count / len(filled)
     together = fits * _together(column, filled, len(sample), contract)
     strange = next((value for value, well in zip(filled, good, strict=True) if not well), filled[0])
+    counted = {_words(name): name for name in UNITS}.get(form or "")
     says = MISFIT + (SAYS[column.kind] - MISFIT) * together
     if form is not None:
         most = _LOOSELY if form in _LOOSE else SAYS[column.kind] / 2
@@ -194,9 +194,47 @@ def shape_of(
     readable = column.role != "timestamp" or fits >= formed or form in READABLE_TIMES
     return Shape(
         sampled=len(sample), filled=len(filled), fits=fits, likeness=together, form=form,
-        formed=formed, seen=form or f"values such as {outline(strange)}", readable=readable,
-        says=says,
+        formed=formed, seen=form or f"values such as {outline(strange)}", counted=counted,
+        readable=readable, says=says,
     )  # fmt: skip
+
+
+def epoch_of(value: str) -> TimeFormat | None:
+    """The unit in which a number counts the time since 1970; None for what is no such number.
+
+    >>> epoch_of("1769851800123")
+    'epoch_milliseconds'
+    """
+    if _COUNTED.fullmatch(value):
+        for name, unit in UNITS.items():
+            if _FIRST_SECOND * unit <= float(value) < _LAST_SECOND * unit:
+                return name
+    return None
+
+
+def value_like(name: str) -> str | None:
+    """What a text is that stands where the name of a column should; None if it may be one.
+
+    >>> value_like("2026-01-31T09:30:00.000Z"), value_like("https://shop.example/")
+    ('a time', 'a URL')
+    """
+    text = name.strip()
+    if _TIME.fullmatch(text) or epoch_of(text):
+        return "a time"
+    if _URL.fullmatch(text):
+        return "a URL"
+    if text[:1] == "{" and _is_json(text):
+        return "JSON"
+    return "a user agent" if text.startswith("Mozilla/") else None
+
+
+def expected(column: Column) -> str:
+    """What a column's kind asks for, in words."""
+    return " or ".join([EXPECTED[column.kind], *map(_words, column.formats)])
+
+
+def _words(counted: TimeFormat) -> str:
+    return f"{counted.removeprefix('epoch_')} since 1970"
 
 
 def shape_likeness(column: Column, sample: Sequence[str | None]) -> float:
@@ -234,6 +272,8 @@ def _test(column: Column, contract: Contract | None) -> Callable[[str], bool]:
     if column.allowed is not None:
         allowed = frozenset(column.allowed)
         return allowed.__contains__
+    if column.formats:
+        return lambda value: _TESTS["timestamp"](value) or epoch_of(value) in column.formats
     if column.kind == "name" and contract is not None and column.role == "event_name":
         known = _event_names(contract)
         return lambda value: value in known or _is_name(value)
@@ -285,10 +325,8 @@ _TESTS: Mapping[str, Callable[[str], bool]] = {
 
 def _other_form(kind: str, value: str) -> str | None:
     """Another form in which values of a kind are known to come."""
-    if kind == "timestamp":
-        for pattern, unit, words in _EPOCH:
-            if pattern.fullmatch(value) and _FIRST_SECOND <= float(value) / unit < _LAST_SECOND:
-                return words
+    if kind == "timestamp" and (counted := epoch_of(value)) is not None:
+        return _words(counted)
     short = value[:_MAX_VALUE]
     forms = _OTHER_FORMS.get(kind, ())
     return next((words for pattern, words in forms if pattern.fullmatch(short)), None)

@@ -15,7 +15,18 @@ from typing import Any
 
 from tallymark.check import queries
 from tallymark.check.hourly import unpacked as numbers
-from tallymark.check.past import CHANCE, Counts, Day, Entry, Habit, Told, Window, clock, onset
+from tallymark.check.past import (
+    CHANCE,
+    HOURS,
+    Counts,
+    Day,
+    Entry,
+    Habit,
+    Told,
+    Window,
+    clock,
+    onset,
+)
 from tallymark.check.repeats import DOUBLE_MS
 from tallymark.check.rules import Hit
 from tallymark.config import CheckRule, Severity
@@ -94,6 +105,7 @@ class Shares:
     rules: Mapping[str, CheckRule]
     habits: dict[str, Habit] = field(default_factory=dict)
     deep: Habit = field(default_factory=Habit)
+    learned: dict[str, list[tuple[int, Entry]]] = field(default_factory=dict)
 
     def look(self, day: Day) -> Iterator[Told]:
         """What is unusual about a day."""
@@ -107,6 +119,8 @@ class Shares:
             told = self._judge(name, habit, day, having, bad, of)
             if told is None:
                 habit.add(day.number, bad, of)
+                if len(having) == 1:
+                    self.learned.setdefault(name, []).append((day.number, having[0]))
             else:
                 yield told
         self._learn_deep(day)
@@ -134,11 +148,33 @@ class Shares:
         if bad / of - usual < floor:
             return None
         if habit.chance_of_more(day.number, bad, of) <= CHANCE:
-            return self._told(name, worst, counts, onset(counts, usual), usual)
+            same = self._same_hours(name, day, counts)
+            if same is None:
+                return self._told(name, worst, counts, onset(counts, usual), usual)
+            usual = same.usual(day.number) or 0.0
+            more = bad / of - usual >= floor
+            if more and same.chance_of_more(day.number, counts.bad, counts.of) <= CHANCE:
+                return self._told(name, worst, counts, onset(counts, usual), usual)
         window = None
         if _kind(name).check in _OF_COLUMNS:
             window = _broken_off(counts) or _sunk(counts, usual)
         return None if window is None else self._told(name, worst, counts, window, usual)
+
+    def _same_hours(self, name: str, day: Day, counts: Counts) -> Habit | None:
+        """What is usual in the hours that a day has, where it lacks some; None if it has all.
+
+        At night more of the rows are of bots: half a day is no whole one.
+        """
+        there = [at for at, of in enumerate(counts.of_hour) if of]
+        if len(counts.of_hour) != HOURS or len(there) == HOURS:
+            return None
+        habit = Habit()
+        for number, entry in self.learned.get(name, ()):
+            past = _counts(entry, name)
+            if len(past.of_hour) == HOURS:
+                bad, of = (sum(told[at] for at in there) for told in (past.by_hour, past.of_hour))
+                habit.add(number, bad, of)
+        return habit if habit.usual(day.number) is not None else None
 
     def _told(
         self, name: str, entry: Entry, counts: Counts, window: Window | None, usual: float | None

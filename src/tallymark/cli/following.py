@@ -22,7 +22,21 @@ if TYPE_CHECKING:
 __all__ = ["follow_folder", "following"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+_ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 _SHORTEST, _LONGEST = 0.01, 3600.0  # seconds between two looks
+
+
+class _Followed(click.ParamType[str | None]):
+    """The folder to follow; empty for the one of --input. In the environment it may be a switch."""
+
+    name = "folder"
+
+    def convert(
+        self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None
+    ) -> str | None:
+        """The folder, or nothing for no following."""
+        word = str(value).lower()
+        return None if word in _OFF else "" if word in _ON else str(value)
 
 
 def following(command: Command) -> Command:
@@ -32,8 +46,9 @@ def following(command: Command) -> Command:
                show_default=True, help="Looks at which a file is the same until it is complete."),
         option("--poll-interval", "interval", type=click.FloatRange(_SHORTEST, _LONGEST),
                default=1.0, show_default=True, help="Seconds between two looks."),
-        option("--follow", is_flag=True,
-               help="Watch the --input folder, and judge each file as it becomes complete."),
+        option("--follow", type=_Followed(), is_flag=False, flag_value="", metavar="[DIR]",
+               help="Watch DIR, or the --input folder, and judge each file as it becomes "
+               "complete."),
     ):  # fmt: skip
         command = decorate(command)
     return command

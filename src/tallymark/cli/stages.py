@@ -67,7 +67,7 @@ def check(
     *,
     now: dt.datetime | None,
     source: str | None, rules: Path | None, output: Path | None, forms: tuple[str, ...] | None,
-    fail_on: str, warehouse: Path | None, follow: bool, interval: float, settle: int,
+    fail_on: str, warehouse: Path | None, follow: str | None, interval: float, settle: int,
     memory_limit: str | None, threads: int | None, home: Path | None, config: Path | None,
     quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
@@ -77,14 +77,14 @@ def check(
     a P0 is said at once. It then ends with the code of all that was judged.
     """
     project = open_project(
-        home, config, quiet=quiet, memory_limit=memory_limit, threads=threads, source=source,
-        reports=output, rules=rules, warehouse=warehouse,
+        home, config, quiet=quiet, memory_limit=memory_limit, threads=threads,
+        source=follow or source, reports=output, rules=rules, warehouse=warehouse,
     )  # fmt: skip
 
     project.now = now
     if forms is not None:
         project.config = project.config.model_copy(update={"reports": forms})
-    if follow:
+    if follow is not None:
         status = follow_folder(
             project, keep=warehouse is not None, interval=interval, settle=settle,
             as_json=as_json, quiet=quiet,

@@ -108,11 +108,14 @@ def put_back(warehouse: Warehouse, to: int | None = None) -> Generation:
             where=str(warehouse.root / min(lost)),
             fix="go back to another one: `tallymark rollback --list`",
         )
-    state = warehouse.meta().get("state", "")
+    meta = warehouse.meta()
+    state = meta.get("state", "")
     before = _note(warehouse)
     # Gone back twice: what must not come back by itself is still the newest state.
-    newest = before["from"] if before.get("to") == state else state
-    note = {"from": newest, "generation": target.number, "to": target.state}
+    newest = {"from": state, "built_as": meta.get("built_as", state)}
+    if before.get("to") == state:
+        newest = {"from": before["from"], "built_as": before.get("built_as", before["from"])}
+    note = {**newest, "generation": target.number, "to": target.state}
     write_atomically(warehouse.root / NOTE, json.dumps(note, indent=1, sort_keys=True) + "\n")
     aside = warehouse.scratch / CATALOG
     shutil.copyfile(path, aside)
@@ -128,7 +131,7 @@ def held(warehouse: Warehouse, state: str) -> int | None:
         state: What a build would publish now.
     """
     note = _note(warehouse)
-    if note.get("from") != state or note.get("to") == state:
+    if state not in {note.get("from"), note.get("built_as")} or note.get("to") == state:
         return None
     kept = warehouse.meta().get("state") == note.get("to")
     return int(note["generation"]) if kept else None

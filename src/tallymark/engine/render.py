@@ -45,8 +45,9 @@ PRIMITIVES: Mapping[str, Mapping[Dialect, str]] = {
     },
     # A delivered time as milliseconds since 1970; null if it is none. Without a zone it is UTC.
     "iso_ms": {
-        "duckdb": "case when ends_with(_0, 'Z') then epoch_ms(try_cast(_0 as timestamp)) else "
-        "epoch_ms(cast(try_cast(_0 as timestamptz) at time zone 'UTC' as timestamp)) end",
+        # epoch_ms would round: the last moment of a day is not the first one of the next.
+        "duckdb": "epoch_us(case when ends_with(_0, 'Z') then try_cast(_0 as timestamp) else "
+        "cast(try_cast(_0 as timestamptz) at time zone 'UTC' as timestamp) end) // 1000",
         "snowflake": "DATE_PART(EPOCH_MILLISECOND, TRY_TO_TIMESTAMP_TZ(_0))",
         "bigquery": "UNIX_MILLIS(SAFE_CAST(_0 AS TIMESTAMP))",
         "spark": "UNIX_MILLIS(TRY_TO_TIMESTAMP(_0))",

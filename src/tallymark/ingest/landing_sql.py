@@ -17,6 +17,7 @@ from tallymark.classify.clicks import CLICK_IDS, PARTNERS
 from tallymark.contract import Contract, EventNames, InternalMarks
 from tallymark.engine.base import literal, path_list
 from tallymark.ingest.deliveries import Delivery
+from tallymark.ingest.epochs import FIRST_MS, LAST_MS, counted_times
 from tallymark.ingest.extra import NOTHING, Asked
 from tallymark.ingest.payloads import MAX_BYTES, MAX_DEPTH
 
@@ -47,9 +48,6 @@ COLUMNS = {
     "referrer": "varchar", "user_agent": "varchar", "payload": "varchar",
     "referrer_collected": "boolean", "faults": "integer",
 }  # fmt: skip
-# Clocks that stand still or ran away: before there was a web shop, or after this century.
-FIRST_MS = 631_152_000_000  # 1990-01-01
-LAST_MS = 4_102_444_800_000  # 2100-01-01
 _PLAIN_HOST = re.compile(r"https://([a-z0-9.-]{1,253})/")
 _USUAL_HOSTS = 3  # a shop, its checkout, its account pages
 
@@ -154,11 +152,16 @@ def _known(names: Mapping[str, str], listed: str) -> str:
     return f"case when len({listed}) = 1 then {one} when len({listed}) > 1 then {exact} end"
 
 
-def _filled(names: Iterable[str]) -> str:
-    """Which of some parameters have a value, as a list; null where none has."""
+def _filled(names: Iterable[str], *, rarely: bool) -> str:
+    """Which of some parameters have a value, as a list; null or empty where none has.
+
+    Args:
+        names: The parameters.
+        rarely: Whether few rows have any: then it is cheaper to ask first.
+    """
     pattern = literal(f"&({'|'.join(re.escape(name) for name in names)})=[^&]")
     found = f"regexp_extract_all(query, {pattern}, 1)"
-    return f"case when regexp_matches(query, {pattern}) then {found} end"
+    return f"case when regexp_matches(query, {pattern}) then {found} end" if rarely else found
 
 
 def landing_parts(source: str, kept: str, tags: Sequence[str] = UTM[:3]) -> str:
@@ -178,7 +181,8 @@ def landing_parts(source: str, kept: str, tags: Sequence[str] = UTM[:3]) -> str:
     return (
         f"select {kept}, {decoded}, {_known(clicks, 'clicks')} as click_id_kind, "
         f"{_known(PARTNERS, 'partners')} as partner, {host} from ("
-        f"select *, {values}, {_filled(clicks)} as clicks, {_filled(PARTNERS)} as partners from ("
+        f"select *, {values}, {_filled(clicks, rarely=False)} as clicks, "
+        f"{_filled(PARTNERS, rarely=True)} as partners from ("
         f"select *, '&' || {QUERY} as query from {source}))"
     )
 
@@ -289,12 +293,22 @@ def _like(pattern: str) -> str:
 
 
 def _steps(names: EventNames) -> str:
-    branches = []
-    for step, given in names.steps():
-        known = ", ".join(literal(name) for name in given)
-        if known:
-            branches.append((f"event_name in ({known})", literal(step)))
-    return _case(branches, "'other'")
+    """The step of the funnel of an event name, as an enum.
+
+    That is written as text, in a seventh of the time that texts take.
+    """
+    known = [(step, given) for step, given in names.steps() if given]
+    steps = dict.fromkeys([*(step for step, _ in known), "other"])
+    every = ", ".join(map(literal, steps))
+
+    def told(step: str) -> str:
+        return f"cast({literal(step)} as enum({every}))"
+
+    branches = [
+        (f"event_name in ({', '.join(literal(name) for name in given)})", told(step))
+        for step, given in known
+    ]
+    return _case(branches, told("other"))
 
 
 def _delivered(values: Mapping[str, str], role: str) -> str:
@@ -362,7 +376,7 @@ def landing_sql(
 
     Deliveries of one form have one text; what differs are its parameters ``$delivery``, ``$base``
     (the number from which its event ids count), ``$date`` if its name states a day, and those of
-    ``source``.
+    ``source``. A whole landing needs the type ``delivery_key``, an enum of nothing but its key.
 
     Args:
         values: For each role that a column plays, the SQL expression of that column.
@@ -379,12 +393,15 @@ def landing_sql(
         else f"((event_time at time zone 'UTC') at time zone {literal(timezone)})"
     )
     template = _READ + (_COUNTED if asked.light else _LANDED)
+    zulu, since = counted_times(contract)
     return template.format(
         source=source,
         line=line,
         delivered=", ".join(f"{_delivered(values, role)} as {role}" for role in texts),
         payload=_delivered(values, "event_data"),
         stamp=_delivered(values, "timestamp"),
+        zulu=zulu,
+        since=since,
         local=local,
         usual=_usual_host(hosts),
         # Not `coalesce`, which would ask the pattern of every row.
@@ -412,21 +429,22 @@ with delivered as (
 timed as (
     select *,
         {usual} as usual_host,
-        ends_with(stamp, 'Z') as zulu,
+        {zulu} as zulu,
         case when ends_with(stamp, 'Z') then try_cast(stamp as timestamp)
-            else cast(try_cast(stamp as timestamptz) at time zone 'UTC' as timestamp)
+            {since}else cast(try_cast(stamp as timestamptz) at time zone 'UTC' as timestamp)
         end as stamped
     from delivered
 ),
 placed as (
     select *,
-        case when epoch_ms(stamped) between {first} and {last} - 1 then stamped end as event_time
+        case when epoch_us(stamped) // 1000 between {first} and {last} - 1 then stamped end
+            as event_time
     from timed
 ),
 dated as (
     select *,
         {host} as page_host,
-        epoch_ms(event_time) as event_ms,
+        epoch_us(event_time) // 1000 as event_ms,
         cast({local} as date) as event_date,
         cast(hour({local}) as integer) as event_hour,
         {steps} as step
@@ -435,7 +453,7 @@ dated as (
 """
 _LANDED = """
 select
-    cast($delivery as varchar) as delivery,
+    cast($delivery as delivery_key) as delivery,
     {date} as delivery_date,
     cast($base as bigint) as id_base,
     line_number, event_ms, event_date, event_hour, client_id, event_name, step,

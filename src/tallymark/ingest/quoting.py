@@ -39,7 +39,8 @@ def writer_quotes(texts: Iterable[str], delimiter: str) -> bool:
         if '"' not in text:
             continue
         cells = pattern.findall(text)
-        if has_bare_quote(text, delimiter):
+        # Quotes that are not of these cells stand outside them.
+        if text.count('"') > sum(cell.count('"') + 2 for cell in cells):
             bare += 1
         elif cells:
             quoted += 1

@@ -20,27 +20,29 @@ class Refunds:
 
     def __init__(self) -> None:
         self._latest: dict[tuple[str, str, str], int] = {}
-        self._first: dict[tuple[str, str], int] = {}
-        self._content: dict[int, str] = {}
+        self._first: dict[tuple[str, str, str], int] = {}
+        self._same: dict[int, tuple[str, str, str]] = {}
         self._on_day: dict[tuple[str, str], int] = {}
-        self._taken: dict[tuple[str, str], Decimal] = {}
+        self._taken: dict[int, Decimal] = {}
         self._sent: set[tuple[str, ...]] = set()
 
-    def sold_on(self, day: str, rank: int, order: Order) -> None:
+    def sold_on(self, day: str, rank: int, client: str | None, order: Order) -> None:
         """Remember the first purchase of a day under a transaction id.
 
         A clock that runs backwards puts a refund before its order on the same day.
         """
         if order.transaction_id is not None:
             self._on_day.setdefault((order.transaction_id, day), rank)
-            self._content[rank] = order.content
+            # Where no e-mail tells customers of equal orders apart, their clients do.
+            buyer = "" if order.customer is not None else client or ""
+            self._same[rank] = (order.transaction_id, order.content, buyer)
 
     def sold(self, rank: int, client: str | None, order: Order) -> None:
         """Remember a purchase, once its turn has come."""
         number = order.transaction_id
         if number is None:
             return
-        self._first.setdefault((number, order.content), rank)
+        self._first.setdefault(self._same[rank], rank)
         for kind, value in (("client", client), ("customer", order.customer), ("", "")):
             if value is not None:
                 self._latest[(number, kind, value)] = rank
@@ -74,11 +76,10 @@ class Refunds:
         latest = max(mine) if mine else self._latest.get((number, "", ""))
         if latest is None:
             return self._on_day.get((number, day))
-        return self._first[(number, self._content[latest])]
+        return self._first[self._same[latest]]
 
     def taken_back(
         self,
-        order: Order,
         target: int | None,
         brought: Decimal | None,
         stated: Decimal | None,
@@ -88,19 +89,16 @@ class Refunds:
         """How much a refund takes back: what it states, else all, never more than is left.
 
         Args:
-            order: The refund.
             target: What :meth:`target` found.
             brought: What that order brought; None if there is none.
             stated: The amount that the refund states.
             counts: Whether it is more than a repetition.
         """
-        number = order.transaction_id
-        if target is None or brought is None or number is None:
+        if target is None or brought is None:
             return stated or _NOTHING
-        key = (number, self._content[target])
-        before = self._taken.get(key, _NOTHING)
+        before = self._taken.get(target, _NOTHING)
         left = max(brought - before, _NOTHING)
         taken = left if stated is None else min(stated, left)
         if counts:
-            self._taken[key] = before + taken
+            self._taken[target] = before + taken
         return taken

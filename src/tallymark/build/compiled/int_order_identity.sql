@@ -110,33 +110,43 @@ statuses as (
 ),
 
 -- A refund takes back the latest purchase before it under its transaction id: of its own
--- customer if there is one; where that was sent several times, the first of them.
+-- customer if there is one; where that was sent several times, the first of them. Without any
+-- before it, the first of the same day: clocks run backwards.
 targets as (
     select
         refund.event_id as event_id,
         step_4.number as number,
         step_4.content as content,
+        case when sold.customer is null then coalesce(sold.client_id, '~') else '~' end as buyer,
         row_number() over (
             partition by refund.event_id
             order by case
+                when sold.place > refund.place then 2
                 when refund.client_id = sold.client_id or refund.customer = sold.customer then 0
                 else 1
-            end nulls first, sold.place desc nulls first
+            end nulls first,
+            case when sold.place > refund.place then sold.place else -sold.place end nulls first
         ) as turn
     from int_order_payloads as refund
     inner join int_order_payloads as sold
-        on refund.transaction_id = sold.transaction_id and sold.place < refund.place
+        on refund.transaction_id = sold.transaction_id
+        and (sold.place < refund.place or sold.event_date = refund.event_date)
     inner join step_4 on sold.event_id = step_4.event_id
     where refund.is_refund
 ),
 
+-- Where no e-mail tells customers of equal orders apart, their clients do.
 sold_first as (
-    select
-        step_4.number as number,
-        step_4.content as content,
-        min(step_4.place) as place
-    from step_4
-    group by step_4.number, step_4.content
+    select number, content, buyer, min(place) as place
+    from (
+        select
+            number,
+            content,
+            place,
+            case when customer is null then coalesce(client_id, '~') else '~' end as buyer
+        from purchases
+    ) as sold
+    group by number, content, buyer
 ),
 
 taken_back as (
@@ -147,6 +157,7 @@ taken_back as (
     from targets
     inner join sold_first
         on targets.number = sold_first.number and targets.content = sold_first.content
+        and targets.buyer = sold_first.buyer
     inner join int_order_payloads as sold on sold_first.place = sold.place
     where targets.turn = 1
 ),

@@ -5,9 +5,11 @@ with stream as (
         landed.client_key as client_key,
         landed.event_ms as event_ms,
         landed.event_date as event_date,
-        landed.step as step,
-        landed.line_number as line_number,
-        int_delivery_days.place as place,
+        case landed.step
+            when 'page_view' then 1 when 'add_to_cart' then 2 when 'checkout_start' then 3 else 0
+        end as step_number,
+        -- One number for the place of the delivery and the line in it: no file has so many lines.
+        int_delivery_days.place * 1000000000000 + landed.line_number as place,
         int_breaks.event_id is not null as is_break
     from landed
     inner join int_delivery_days on landed.delivery = int_delivery_days.delivery
@@ -22,13 +24,12 @@ gaps as (
         client_key,
         event_ms,
         event_date,
-        step,
-        line_number,
+        step_number,
         place,
         is_break,
         lag(event_ms) over (
             partition by client_key
-            order by event_ms nulls first, place nulls first, line_number nulls first
+            order by event_ms nulls first, place nulls first
         ) as previous_ms
     from stream
 ),
@@ -39,14 +40,14 @@ marked as (
         client_key,
         event_ms,
         event_date,
-        step,
+        step_number,
         case
             when previous_ms is null then 2
             when event_ms - previous_ms > :gap_ms then 1
             when is_break and event_ms > previous_ms then 1
             else 0
         end as begins,
-        case when event_ms - previous_ms < 1000 and step = 'page_view' then 1 else 0 end
+        case when event_ms - previous_ms < 1000 and step_number = 1 then 1 else 0 end
             as is_quick
     from gaps
 )
@@ -56,7 +57,7 @@ select
     client_key,
     event_ms,
     event_date,
-    step,
+    step_number,
     begins,
     is_quick,
     max(case when begins > 0 then event_ms end) over (
