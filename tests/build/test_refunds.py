@@ -284,6 +284,19 @@ def test_mixed_currencies_are_converted(tmp_path: Path) -> None:
     ]
 
 
+def test_a_refund_without_a_currency_is_in_that_of_its_order(tmp_path: Path) -> None:
+    """Five of the ten euros go back, whatever the shop's own currency is worth."""
+    events = [
+        pay(NOON, revenue="10", currency="EUR"),
+        back(NOON + 1, revenue="5", items=[{"item_id": "a", "item_price": "5"}]),
+    ]
+    shop = _shop(tmp_path, events, "orders: {currency_rates: {EUR: 2}}\n")
+    assert shop.rows("select revenue, currency from fct_orders order by ordered_at") == [
+        (Decimal(20), "USD"), (Decimal(-10), "USD"),
+    ]  # fmt: skip
+    assert shop.values("select line_revenue from fct_order_items") == [Decimal(-10)]
+
+
 def test_one_foreign_currency_is_taken_as_it_is(cases: Shop) -> None:
     """Nothing is mixed; the report says how many orders are not in the shop's currency."""
     assert cases.values("select distinct currency from fct_orders where revenue = 20") == ["EUR"]

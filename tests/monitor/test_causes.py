@@ -63,6 +63,7 @@ UNREAD = fact("column_type_changed:timestamp", column="timestamp", nothing_accep
         ([fact("same_bytes"), measured("repeated_share"), measured("order_redelivered")],
          {"same_bytes"}),
         ([fact("order_redelivered"), measured("uncounted_revenue")], {"order_redelivered"}),
+        ([fact("file_ends_early"), measured("bot_share")], {"file_ends_early"}),
         ([UNREAD, measured("hours_missing"), fact("delivery_missing", deliveries=["a.csv"]),
           measured("delivery_shrunken")], {UNREAD.id}),
         ([fact("order_negative_revenue"), measured("purchase_rate"), measured("aov")],

@@ -9,11 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from tallymark.build.money import Money, mixed
+from tallymark.build.money import Money, currency_of, mixed
 from tallymark.config import Config
 from tallymark.contract import Contract
 from tallymark.engine.duckdb import DuckEngine
@@ -84,7 +84,7 @@ def make_orders(
     mixed([row.order for row in rows], config)
     by_unit = _price_is_per_unit(engine, rows, votes)
     final, known = _judged(rows)
-    amounts, refunded = _amounts(rows, final, known, money, by_unit=by_unit)
+    amounts, refunded, priced = _amounts(rows, final, known, money, by_unit=by_unit)
     ids = _order_ids(rows)
     engine.values(
         "int_order_identity",
@@ -93,7 +93,7 @@ def make_orders(
             "order_id": ("varchar", ids),
             "transaction_id": ("varchar", [row.order.transaction_id for row in rows]),
             "revenue": ("decimal(18,4)", amounts),
-            "currency": ("varchar", [money.currency(row.order) for row in rows]),
+            "currency": ("varchar", [money.currency(order) for order in priced]),
             "delivered_revenue": ("decimal(18,4)", [row.order.revenue for row in rows]),
             "delivered_currency": ("varchar", [row.order.currency for row in rows]),
             "items": ("integer", [len(row.order.items) for row in rows]),
@@ -105,7 +105,7 @@ def make_orders(
             "refunded_event_id": ("bigint", refunded),
         },
     )
-    _order_lines(engine, ids, rows, money, by_unit=by_unit)
+    _order_lines(engine, ids, rows, priced, money, by_unit=by_unit)
 
 
 # ---------------------------------------------------------------- what each one is
@@ -154,10 +154,11 @@ def _amounts(
     money: Money,
     *,
     by_unit: bool,
-) -> tuple[list[Decimal], list[int | None]]:
+) -> tuple[list[Decimal], list[int | None], list[Order]]:
     """What each row brought, refunds below zero, and the event that each refund takes back.
 
-    A refund sent twice becomes a ``redelivery`` in ``final`` and ``known``.
+    And what each row is to be read as: a refund that names no currency has that of its order. A
+    refund sent twice becomes a ``redelivery`` in ``final`` and ``known``.
     """
     twice = Judged(status="redelivery", id_status="unique")
     refunds = Refunds()
@@ -166,10 +167,10 @@ def _amounts(
             refunds.sold_on(row.day, index, row.client, row.order)
     amounts: list[Decimal] = []
     refunded: list[int | None] = []
+    priced = [row.order for row in rows]
     for index, row in enumerate(rows):
-        stated = money.amount(row.order)
         if not row.refund:
-            amounts.append(stated or _NOTHING)
+            amounts.append(money.amount(row.order) or _NOTHING)
             refunded.append(None)
             if not is_test(row.order):
                 refunds.sold(index, row.client, row.order)
@@ -177,13 +178,17 @@ def _amounts(
         if refunds.sent_before(row.client, row.order, row.ms):
             final[index] = known[index] = twice
         target = refunds.target(row.client, row.day, row.order)
-        brought = (money.amount(rows[target].order) or _NOTHING) if target is not None else None
+        brought = None
+        if target is not None:
+            brought = money.amount(rows[target].order) or _NOTHING
+            if currency_of(row.order) is None:
+                priced[index] = replace(row.order, currency=rows[target].order.currency)
         # A refund of nothing is one that names no amount.
-        stated = stated or _of_lines(row.order, money, by_unit=by_unit)
+        stated = money.amount(priced[index]) or _of_lines(priced[index], money, by_unit=by_unit)
         counts = final[index] is not twice
         amounts.append(-refunds.taken_back(target, brought, stated, counts=counts))
         refunded.append(rows[target].event_id if target is not None else None)
-    return amounts, refunded
+    return amounts, refunded, priced
 
 
 def _of_lines(order: Order, money: Money, *, by_unit: bool) -> Decimal | None:
@@ -216,33 +221,34 @@ def _order_lines(
     engine: DuckEngine,
     ids: Sequence[str],
     rows: Sequence[_Row],
+    priced: Sequence[Order],
     money: Money,
     *,
     by_unit: bool,
 ) -> None:
     """The lines of every order; those of a refund are below zero, pieces and money alike."""
     lines = [
-        (order_id, number, item, row)
-        for order_id, row in zip(ids, rows, strict=True)
-        for number, item in enumerate(row.order.items, start=1)
+        (order_id, number, item, order, row.refund)
+        for order_id, order, row in zip(ids, priced, rows, strict=True)
+        for number, item in enumerate(order.items, start=1)
     ]
     columns: Mapping[str, tuple[str, Sequence[Any]]] = {
-        "order_id": ("varchar", [order_id for order_id, _, _, _ in lines]),
-        "line": ("integer", [number for _, number, _, _ in lines]),
-        "item_id": ("varchar", [item.item_id for _, _, item, _ in lines]),
-        "item_name": ("varchar", [item.item_name for _, _, item, _ in lines]),
+        "order_id": ("varchar", [order_id for order_id, *_ in lines]),
+        "line": ("integer", [number for _, number, *_ in lines]),
+        "item_id": ("varchar", [item.item_id for _, _, item, *_ in lines]),
+        "item_name": ("varchar", [item.item_name for _, _, item, *_ in lines]),
         "quantity": (
             "decimal(18,4)",
-            [_back(item.quantity, refund=row.refund) for _, _, item, row in lines],
+            [_back(item.quantity, refund=refund) for _, _, item, _, refund in lines],
         ),
         "line_revenue": (
             "decimal(18,4)",
             [
                 _back(
-                    money.converted(_line_revenue(item, by_unit=by_unit), row.order),
-                    refund=row.refund,
+                    money.converted(_line_revenue(item, by_unit=by_unit), order),
+                    refund=refund,
                 )
-                for _, _, item, row in lines
+                for _, _, item, order, refund in lines
             ],
         ),
     }

@@ -41,7 +41,8 @@ DIFFERENT = (
     ),
     (
         "A refund that names no amount takes back all that is left of its order, and nothing "
-        "without one; what its lines come to is not asked."
+        "without one; what its lines come to is not asked. One that names no currency is read in "
+        "the shop's; `tallymark build` reads it in its order's."
     ),
     "Hours are counted from the first to the last date with an event, delivered for it or not.",
     (

@@ -34,6 +34,9 @@ _ABOUT = {
     "event_name_missing": ("quarantined_share",),
     "event_unknown": ("unknown_events",),
     "event_vanished": ("unknown_events",),
+    # At night more of the visits are of bots: part of a day is no day.
+    "file_ends_early": ("bot_share",),
+    "file_truncated": ("bot_share",),
     "hours_missing": (ROWS,),
     "hours_silent": (ROWS,),
     "missing_days": (ROWS, "missing_days"),
