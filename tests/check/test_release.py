@@ -14,9 +14,8 @@ from tallymark.check.quarantine import Quarantine
 from tallymark.check.release import Held, Outcome, escaped, held, shown
 from tallymark.check.settle import DISCARD, RELEASE, Settlements, lines_of
 from tallymark.decisions import append, read
-from tallymark.engine.base import literal
 from tallymark.errors import ConfigError, UsageError
-from tallymark.ingest.landing_sql import REJECTED
+from tallymark.ingest.landing_sql import REJECTED, rows_of
 from tallymark.package import shipped
 from tallymark.project import Project
 from tallymark.results import DeliveryReport, Severity, Verdict
@@ -86,9 +85,9 @@ def _landed(shop: Shop, key: str) -> list[int]:
     (entry,) = [one for one in shop.warehouse.deliveries() if one["delivery"] == key]
     if entry["file"] is None:
         return []
-    path = (shop.warehouse.root / entry["file"]).as_posix()
+    path = shop.warehouse.root / entry["file"]
     kept = f"faults & {REJECTED.value} = 0"
-    rows = queried(f"select line_number from read_parquet({literal(path)}) where {kept}")
+    rows = queried(f"select line_number from {rows_of([path])} where {kept} order by line_number")
     return [int(row[0]) for row in rows]
 
 

@@ -20,7 +20,7 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery, find_deliveries
 from tallymark.ingest.header import Head, read_head
 from tallymark.ingest.landing import Landed, land
-from tallymark.ingest.landing_sql import landed_urls, landed_view
+from tallymark.ingest.landing_sql import landed_urls, landed_view, rows_of
 
 __all__ = [
     "COLUMNS",
@@ -145,8 +145,7 @@ def landed_of(path: Path) -> list[dict[str, Any]]:
     wide = f"({landed_view([path], {})})"
     found = connection.execute(
         f"select told.*, kept.faults from ({landed_urls(wide)}) as told "
-        "join read_parquet(?) as kept using (line_number) order by line_number",
-        [path.as_posix()],
+        f"join {rows_of([path])} as kept using (line_number) order by line_number"
     )
     names = [column[0] for column in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -65,7 +65,7 @@ class Rows:
     ) -> None:
         self.facts = facts
         self._engine = engine
-        self._path = landed.path.as_posix()
+        self._path, self._source = landed.path.as_posix(), landed.source
         self._extras = {
             name: one.name for name, one in extras.items() if one.name.lower() not in _USUAL
         }
@@ -101,7 +101,7 @@ class Rows:
             extras = [f"{name} as {identifier(own)}" for name, own in self._extras.items()]
             connection.execute(
                 f"create view rows as select {', '.join([*_COLUMNS, *extras])} "
-                f"from read_parquet({literal(self._path)}) where faults & {REJECTED.value} = 0"
+                f"from {self._source} where faults & {REJECTED.value} = 0"
             )
             connection.execute("set lock_configuration = true")
             self._connection = connection

@@ -18,13 +18,13 @@ from typing import Any
 import duckdb
 
 from tallymark.contract import Contract
-from tallymark.engine.base import identifier, literal, path_list
+from tallymark.engine.base import identifier, literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.careful import MAX_LINE_BYTES, BadLine, rewrite
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.extra import NOTHING, Asked
 from tallymark.ingest.header import Head
-from tallymark.ingest.landing_sql import landing_sql, usual_hosts
+from tallymark.ingest.landing_sql import landing_sql, rows_of, usual_hosts
 from tallymark.ingest.lines import LineIndex, pick_lines
 from tallymark.ingest.scan import Text, scan
 from tallymark.ingest.unpack import Broken, unpack
@@ -89,7 +89,7 @@ class Landed:
     @property
     def source(self) -> str:
         """The rows, as SQL."""
-        return f"read_parquet({path_list([self.path])})"
+        return rows_of([self.path])
 
     @property
     def purchases(self) -> str:
@@ -190,7 +190,7 @@ class _Reading:
         }
         source = "read_parquet($path)"
         try:
-            rows = self.write(source, self.delivery.path, "row_number() over ()", values)
+            rows = self.write(source, self.delivery.path, "1", values)
         except duckdb.Error as error:
             raise _unreadable(error) from error
         return Landed(path=self.target, rows=rows, asked=self.asked, light=self.light)
@@ -210,7 +210,7 @@ class _Reading:
         source, values = self._csv() if csv else self._json()
         header = 1 if csv else 0
         try:
-            rows = self.write(source, path, f"row_number() over () + {header}", values)
+            rows = self.write(source, path, f"{1 + header}", values)
             if rows + header != text.lines:
                 return f"{rows} rows were read from {text.lines - header} lines"
             # Reading everything again only where a line ends in a delimiter at all.
@@ -242,13 +242,13 @@ class _Reading:
             text.write_bytes(b"".join(found))
             source, values = self._csv() if csv else self._json()
             place = "cast(row_number() over () as integer)"
-            rows = whole.write(source, text, f"[{', '.join(map(str, picked))}][{place}]", values)
+            gap = f"[{', '.join(map(str, picked))}][{place}] - {place} + 1"
+            rows = whole.write(source, text, gap, values)
             if rows != len(picked):
                 msg = f"{rows} of {len(picked)} of its lines can still be read"
                 raise Broken("file_changing", msg)
             return self.engine.rows(
-                f"select {', '.join(columns)} from read_parquet({path_list([whole.target])}) "
-                "order by line_number"
+                f"select {', '.join(columns)} from {rows_of([whole.target])} order by line_number"
             )
         finally:
             text.unlink(missing_ok=True)
@@ -266,7 +266,7 @@ class _Reading:
             f"delim = ',', new_line = '\\n', {_QUOTING})"
         )
         try:
-            rows = self.write(source, clean, "c0", self._places(1))
+            rows = self.write(source, clean, "c0 - row_number() over () + 1", self._places(1))
         except duckdb.Error as error:
             raise _unreadable(error) from error
         return Landed(
@@ -274,9 +274,9 @@ class _Reading:
             undecoded=bad.undecoded.lines, encoding=bad.undecoded.told(),
         )  # fmt: skip
 
-    def write(self, source: str, path: Path, line: str, values: Mapping[str, str]) -> int:
+    def write(self, source: str, path: Path, gap: str, values: Mapping[str, str]) -> int:
         sql = landing_sql(
-            self.delivery, values, self.contract, self.timezone, source=source, line=line,
+            self.delivery, values, self.contract, self.timezone, source=source, gap=gap,
             asked=replace(self.asked, light=self.light), rereads=self._stays(path),
             hosts=usual_hosts(self.head.sample.get(self.mapping.get("page_url") or "", ())),
         )  # fmt: skip

@@ -36,13 +36,14 @@ __all__ = [
     "marked",
     "one_visit",
     "page_type",
+    "rows_of",
     "usual_hosts",
 ]
 
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 _RAW = ", ".join(f"raw_{name}" for name in UTM)
 COLUMNS = {
-    "delivery": "varchar", "delivery_date": "date", "id_base": "bigint", "line_number": "bigint",
+    "delivery": "varchar", "delivery_date": "date", "id_base": "bigint", "line_gap": "bigint",
     "event_ms": "bigint", "event_date": "date", "event_hour": "integer", "client_id": "varchar",
     "event_name": "varchar", "step": "varchar", "page_url": "varchar", "page_host": "varchar",
     "referrer": "varchar", "user_agent": "varchar", "payload": "varchar",
@@ -204,6 +205,18 @@ def marked(marks: InternalMarks) -> str:
     return f"coalesce({' or '.join(tests)}, false)" if tests else "false"
 
 
+def rows_of(paths: Sequence[Path]) -> str:
+    """SQL of the rows of landed files, with their line numbers.
+
+    A file holds how far each row's line lies behind its place, which is the same for all rows but
+    in a damaged delivery: so rows can be landed by several threads, none of which counts them.
+    """
+    return (
+        "(select * exclude (file_row_number), file_row_number + line_gap as line_number "
+        f"from read_parquet({path_list(paths)}, file_row_number = true))"
+    )
+
+
 def landed_view(
     paths: Sequence[Path], dates: Mapping[str, str], marks: InternalMarks | None = None
 ) -> str:
@@ -215,9 +228,10 @@ def landed_view(
         marks: What marks an event as internal; nothing if not given.
     """
     if paths:
-        source = f"read_parquet({path_list(paths)})"
+        source = rows_of(paths)
     else:
-        nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in COLUMNS.items())
+        kinds = {**COLUMNS, "line_number": "bigint"}
+        nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in kinds.items())
         source = f"(select {nothing} where false)"
     dated = "delivery_date"
     if dates:
@@ -226,10 +240,10 @@ def landed_view(
             for key, day in sorted(dates.items())
         ]
         dated = f"coalesce(delivery_date, {_case(cases)})"
-    kept = [name for name in COLUMNS if name not in {"delivery_date", "id_base"}]
+    kept = [name for name in COLUMNS if name not in {"delivery_date", "id_base", "line_gap"}]
     return (
         f"select id_base + line_number as event_id, {CLIENT_KEY} as client_key, "
-        f"{dated} as delivery_date, {', '.join(kept)}, "
+        f"{dated} as delivery_date, line_number, {', '.join(kept)}, "
         f"make_timestamp_ms(event_ms) as event_time, faults & {REJECTED.value} as rejected, "
         f"{marked(marks or InternalMarks())} as is_marked "
         f"from {source}"
@@ -367,7 +381,7 @@ def landing_sql(
     timezone: str,
     *,
     source: str,
-    line: str,
+    gap: str,
     hosts: Sequence[str] = (),
     asked: Asked = NOTHING,
     rereads: bool = False,
@@ -381,7 +395,8 @@ def landing_sql(
     Args:
         values: For each role that a column plays, the SQL expression of that column.
         source: The SQL table function that reads the file.
-        line: The SQL expression of a row's line number.
+        gap: The SQL expression of how far a row's line lies behind its place among the rows, which
+            are counted from 0.
         hosts: Usual hosts of its pages (:func:`usual_hosts`); a guess that only makes it faster.
         asked: Further columns to land and tests for rows to keep out.
         rereads: Whether single lines can be read again where their texts are asked for.
@@ -396,7 +411,11 @@ def landing_sql(
     zulu, since = counted_times(contract)
     return template.format(
         source=source,
-        line=line,
+        # Only decisions about single lines ask for them here; counting takes a thread for itself.
+        numbered=f", row_number() over () - 1 + {gap} as line_number"
+        if "line_number" in (asked.reject or "")
+        else "",
+        gap=gap,
         delivered=", ".join(f"{_delivered(values, role)} as {role}" for role in texts),
         payload=_delivered(values, "event_data"),
         stamp=_delivered(values, "timestamp"),
@@ -423,7 +442,7 @@ def landing_sql(
 # The names of the CTEs tell the order: import, the row's own values, their parts, the flags.
 _READ = """
 with delivered as (
-    select {line} as line_number, {delivered}, {payload} as payload, {stamp} as stamp{wanted}
+    select {gap} as line_gap{numbered}, {delivered}, {payload} as payload, {stamp} as stamp{wanted}
     from {source}
 ),
 timed as (
@@ -456,7 +475,7 @@ select
     cast($delivery as delivery_key) as delivery,
     {date} as delivery_date,
     cast($base as bigint) as id_base,
-    line_number, event_ms, event_date, event_hour, client_id, event_name, step,
+    line_gap, event_ms, event_date, event_hour, client_id, event_name, step,
     page_url, page_host, referrer, user_agent, payload,
     {collected} as referrer_collected,
     cast({faults} as integer) as faults{extras}
@@ -465,7 +484,7 @@ from dated
 _REST_KEY = ", cast(hash(page_url, referrer, payload) >> 1 as bigint) as rest_key"
 _COUNTED = """
 select
-    line_number, event_ms, event_date, event_hour, event_name, step,
+    line_gap, event_ms, event_date, event_hour, event_name, step,
     page_host, user_agent, referrer is not null as has_referrer, payload is not null as has_payload,
     {client} as client_key{rest},
     case when step = 'purchase' then client_id end as buyer,
