@@ -138,6 +138,7 @@ def _number(value: object) -> Decimal | None:
     return value.quantize(_PLACES)
 
 
+@functools.lru_cache(maxsize=CACHED)  # equal numbers share an entry, as they are written alike
 def _canonical(value: object) -> str:
     """A number by what it is worth: 10, 10.0 and 1e1 are written alike."""
     if not isinstance(value, Decimal):
@@ -158,7 +159,10 @@ def customer_of(text: str | None, names: Payload) -> str | None:
     return _customer(tree, names) if tree is not None else None
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, default=_canonical, ensure_ascii=False)
+# What was read from a text holds no circle.
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, default=_canonical, ensure_ascii=False, check_circular=False
+)
 
 
 @functools.lru_cache(maxsize=CACHED)
@@ -212,6 +216,11 @@ def _followed(keys: tuple[str, ...], expected: tuple[str, ...]) -> list[str]:
     return sorted(_named(keys).union(expected))
 
 
+def _filled(value: object) -> bool:
+    """Whether a field has a value; a number, which is slow to compare with texts, always is one."""
+    return value is not None and (type(value) is Decimal or value not in ("", []))
+
+
 def _fields(
     tree: dict[str, Any], lines: Sequence[dict[str, Any]], names: Payload
 ) -> dict[str, tuple[int, int]]:
@@ -222,12 +231,11 @@ def _fields(
     found: dict[str, tuple[int, int]] = {}
     expected = (names.transaction_id, names.revenue, names.email, names.items)
     for key in _followed(tuple(tree), expected):
-        value = tree.get(key)
-        found[key] = (int(value is not None and value not in ("", [])), 1)
+        found[key] = (int(_filled(tree.get(key))), 1)
     shapes = {tuple(line) for line in lines}
     keys = next(iter(shapes)) if len(shapes) == 1 else tuple(sorted(set().union(*shapes)))
     expected = (names.item_id, names.item_name, names.quantity, names.item_price)
     for key in _followed(keys, expected):
-        filled = sum([line.get(key) not in (None, "", []) for line in lines])
+        filled = sum([_filled(line.get(key)) for line in lines])
         found[f"{names.items}[].{key}"] = (filled, len(lines))
     return found
