@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
+from tallymark.build.batches import batches
 from tallymark.build.blame import blaming
 from tallymark.build.coded import coded
 from tallymark.build.graph import Model, bound, ordered, reads
@@ -21,6 +22,7 @@ KNOWN = "known"
 VIEWS = frozenset({"events", "fct_sessions", "fct_orders", "dim_clients", "session_pages"})
 # Sorted as they are made: what is written of them comes in its order.
 SORTED = {"int_session_facts": "session_start, landing_event_id"}
+_BATCH = "batch"
 _KEYS = {"metrics_daily": "date, metric, segment", "metrics_hourly": "date, hour, metric, segment"}
 _FINAL = ("value", "numerator", "denominator")
 
@@ -101,12 +103,43 @@ class Runner:
         sql = bound(model, self.parameters)
         with blaming(model.where):
             if model.name in SORTED and not model.own:
-                # The shop's own models meet texts alone, whether all days are built or some.
-                kept = sql if self._has_own else coded(self.engine, sql)
-                sql = f"select * from ({kept}\n) order by {SORTED[model.name]}"
-            self.engine.execute(f"create or replace {made} {identifier(model.name)} as {sql}")
+                self._make_sorted(model.name, sql)
+            else:
+                self.engine.execute(f"create or replace {made} {identifier(model.name)} as {sql}")
         if model.columns:
             self._keep_promise(model)
+
+    def _make_sorted(self, name: str, sql: str) -> None:
+        """Make the sessions in their order, those of some days at once.
+
+        A batch finds no other landings than its own under their name.
+        """
+        # The shop's own models meet texts alone, whether all days are built or some.
+        kept = sql if self._has_own else coded(self.engine, sql)
+        query = f"select * from ({kept}\n) order by {SORTED[name]}"
+        table = identifier(name)
+        spans = batches(self.engine)
+        if len(spans) == 1:
+            self.engine.execute(f"create or replace table {table} as {query}")
+            return
+        path = str(self.engine.rows("select current_setting('search_path')")[0][0]) or "main"
+        schema = path.partition(",")[0]
+        self.engine.execute(f"create schema {_BATCH}")
+        try:
+            for number, span in enumerate(spans):
+                self.engine.execute(
+                    f"create or replace view {_BATCH}.int_landings as select * "
+                    f"from {schema}.int_landings where {span.holds('session_start_ms')}"
+                )
+                made = f"insert into {schema}.{table}"
+                if not number:
+                    made = f"create or replace table {schema}.{table} as"
+                self.engine.execute(f"set search_path = '{_BATCH},{path}'")
+                self.engine.execute(f"{made} {query}")
+                self.engine.execute(f"set search_path = '{path}'")
+        finally:
+            self.engine.execute(f"set search_path = '{path}'")
+            self.engine.execute(f"drop schema {_BATCH} cascade")
 
     def _keep_promise(self, model: Model) -> None:
         """Refuse a shop's own version of a shipped table that lacks what others read there."""

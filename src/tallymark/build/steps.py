@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tallymark.build.batches import batches
 from tallymark.build.orders import Votes, make_orders
 from tallymark.build.persons import group_persons
 from tallymark.build.sessions import make_breaks, new_client
@@ -142,6 +143,7 @@ _LANDED = """(
     from landed
     inner join int_sessions on landed.event_id = int_sessions.landing_event_id
     left join dim_user_agents on landed.user_agent = dim_user_agents.user_agent
+    where {there} and {begun}
 )"""
 
 
@@ -155,17 +157,22 @@ def _landings(context: Context) -> None:
         context.contract, context.config, first="int_sessions.is_new_client",
         client="landed.client_id", start_ms="int_sessions.session_start_ms",
     )  # fmt: skip
-    landed = _LANDED.format(new_client=first)
     kept = (
         f"{', '.join(_SESSION)}, {BARE_URL} as landing_page, page_host, referrer_collected, "
         "agent_id"
     )
-    context.engine.execute(
-        "create or replace table int_landings as "
-        f"select *, cast(hash({keyed}) >> 1 as bigint) as traffic_key, "
-        "coalesce(utm_source, utm_medium, utm_campaign) is not null as is_tagged "
-        f"from ({landing_parts(landed, kept)})"
-    )
+    for number, span in enumerate(batches(context.engine)):
+        landed = _LANDED.format(
+            new_client=first, there=span.holds("landed.event_ms"),
+            begun=span.holds("int_sessions.session_start_ms"),
+        )  # fmt: skip
+        context.engine.execute(
+            f"{'insert into' if number else 'create or replace table'} int_landings "
+            f"{'' if number else 'as '}"
+            f"select *, cast(hash({keyed}) >> 1 as bigint) as traffic_key, "
+            "coalesce(utm_source, utm_medium, utm_campaign) is not null as is_tagged "
+            f"from ({landing_parts(landed, kept)})"
+        )
 
 
 def _traffic(context: Context) -> None:
