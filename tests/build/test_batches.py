@@ -34,9 +34,7 @@ def _events(seed: int) -> list[list[Event]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_batches_change_no_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+def test_batches_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Nor a row of what is kept beside the exports, nor what was known on each day."""
     shops = []
     for name, together in (("one", 10**9), ("many", 10)):
