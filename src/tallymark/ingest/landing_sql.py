@@ -368,6 +368,13 @@ def _counted(asked: Asked) -> str:
     return flags + "".join(f", {key} as key_{place}" for place, key in enumerate(asked.keys))
 
 
+def _numbered(gap: str, asked: Asked) -> str:
+    """The line of a row as a column: only decisions about single lines ask for it here."""
+    # Counting takes one thread for itself.
+    wanted = "line_number" in (asked.reject or "")
+    return f", row_number() over () - 1 + {gap} as line_number" if wanted else ""
+
+
 def usual_hosts(urls: Sequence[str | None]) -> list[str]:
     """The hosts that most of some pages have, if they are plain and lower case."""
     found = Counter(match[1] for url in urls if (match := _PLAIN_HOST.match(url or "")))
@@ -411,10 +418,7 @@ def landing_sql(
     zulu, since = counted_times(contract)
     return template.format(
         source=source,
-        # Only decisions about single lines ask for them here; counting takes a thread for itself.
-        numbered=f", row_number() over () - 1 + {gap} as line_number"
-        if "line_number" in (asked.reject or "")
-        else "",
+        numbered=_numbered(gap, asked),
         gap=gap,
         delivered=", ".join(f"{_delivered(values, role)} as {role}" for role in texts),
         payload=_delivered(values, "event_data"),
