@@ -409,11 +409,7 @@ def landing_sql(
         rereads: Whether single lines can be read again where their texts are asked for.
     """
     texts = ("client_id", "page_url", "referrer", "event_name", "user_agent")
-    local = (
-        "event_time"
-        if timezone == "UTC"
-        else f"((event_time at time zone 'UTC') at time zone {literal(timezone)})"
-    )
+    there = f"((event_time at time zone 'UTC') at time zone {literal(timezone)})"
     template = _READ + (_COUNTED if asked.light else _LANDED)
     zulu, since = counted_times(contract)
     return template.format(
@@ -425,7 +421,7 @@ def landing_sql(
         stamp=_delivered(values, "timestamp"),
         zulu=zulu,
         since=since,
-        local=local,
+        local="event_time" if timezone == "UTC" else there,
         usual=_usual_host(hosts),
         # Not `coalesce`, which would ask the pattern of every row.
         host=f"case when usual_host is null then {_host('page_url')} else usual_host end",
