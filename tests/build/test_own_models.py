@@ -95,6 +95,11 @@ def test_a_replacement_keeps_the_columns(shop: Shop) -> None:
         ("one", "select x from fct_session", ("did you mean fct_sessions?",)),
         ("one", "select\n1 as x,\nfrom one", ("circle", "one", "one.sql:3")),
         ("one", "select 1 as x from fct_orders; select 2 as y", ("one.sql", "exactly one select")),
+        (
+            "one",
+            "select order_id from fct_orders;\n\nselect client_id from fct_sessions",
+            ("one.sql:3: ", "exactly one select"),
+        ),
         ("one", "drop table fct_orders", ("one.sql", "exactly one select")),
         ("one", "create table x as select 1 as y", ("one.sql", "exactly one select")),
         ("one", "insert into fct_orders select 1", ("one.sql", "exactly one select")),

@@ -140,3 +140,10 @@ def test_the_command(shop: Shop) -> None:
     assert said.out.splitlines()[1].startswith("kept as they are published: ")
     told = call("build", "--project", shop.home, "--select", "mart_days+", "--json").data
     assert (told["made"], told["published"]) == (["mart_days", "mart_top"], True)
+
+
+def test_some_models_and_all_are_not_asked_for_at_once() -> None:
+    """Neither is silently left out."""
+    said = call("build", "--select", "one", "--full-refresh")
+    assert said.code == 2
+    assert "give one of the two" in said.err

@@ -32,6 +32,7 @@ from tallymark.cli.options import (
     talk,
     warehouse_at,
 )
+from tallymark.errors import UsageError
 
 if TYPE_CHECKING:
     from tallymark.demo.write import Format
@@ -119,6 +120,10 @@ def build(
     quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """The model: sessions, orders and attribution that reconcile to the cent."""
+    if selectors and full_refresh:
+        raise UsageError(
+            "--full-refresh makes every table, and --select only some", fix="give one of the two"
+        )
     project = open_project(
         home, config, quiet=quiet, memory_limit=memory_limit, threads=threads, source=source,
         warehouse=output, reports=output.parent / "reports" if output else None, export=export,
