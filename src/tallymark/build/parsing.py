@@ -61,11 +61,9 @@ def parse(sql: str) -> Parsed:
         return Parsed(problem=f"is not SQL: {said}", line=first.get("line"))
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         # The first one that is too much, or is none.
-        odd = next(
-            (one for place, one in enumerate(statements) if place or not isinstance(one, exp.Query)),
-            None,
-        )
-        return Parsed(problem=_ONE_SELECT, line=_line(odd) if odd is not None else None)
+        good = bool(statements) and isinstance(statements[0], exp.Query)
+        odd = statements[int(good) : int(good) + 1]
+        return Parsed(problem=_ONE_SELECT, line=_line(odd[0]) if odd else None)
     tree = statements[0]
     # A CTE may hold what changes tables: DuckDB runs it.
     if changing := tree.find(exp.DDL, exp.DML, exp.Command):
