@@ -146,7 +146,9 @@ def test_mail_is_handed_over_whole_and_cannot_be_bent(tmp_path: Path) -> None:
     body = read.get_body(("html",))
     assert body is not None
     assert "<b>x</b>" not in body.get_content()
-    assert [one for one in box.commands if one.startswith("rcpt TO")] == ["rcpt TO:<a@example.org>"]
+    # Python 3.13 writes these words in capitals.
+    told = [one.lower() for one in box.commands]
+    assert [one for one in told if one.startswith("rcpt to")] == ["rcpt to:<a@example.org>"]
 
 
 class FakeApprise:
