@@ -161,7 +161,7 @@ def test_an_alias_is_no_rename() -> None:
 @pytest.mark.parametrize(
     ("new", "adopted"), [("EVENT_DATA", True), ("eventData", True), ("payload", False)]
 )
-def test_a_column_of_few_values_is_known_by_its_very_name(new: str, adopted: bool) -> None:  # noqa: FBT001
+def test_a_column_of_few_values_is_known_by_its_very_name(new: str, *, adopted: bool) -> None:
     """Orders may be too few to be among the first rows: their payload is not lost for that."""
     mapped = _renamed("event_data", new, [None] * COUNT)
     assert bool(_adopted(mapped)) == adopted

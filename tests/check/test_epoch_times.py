@@ -24,7 +24,7 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.epochs import FIRST_MS, LAST_MS, counted_time
 from tallymark.ingest.header import read_head
 from tallymark.ingest.landing_sql import Fault
-from tests.check.judging import Shop
+from tests.check.judging import RULES, Shop
 from tests.ingest.making import CONTRACT, as_csv, as_parquet, deliver, event, land_rows
 
 MILLIS = with_formats(CONTRACT, ["epoch_milliseconds"])
@@ -94,7 +94,7 @@ TIMES = {
 
 
 @pytest.mark.parametrize("quoted", [False, True])
-def test_numbers_and_texts_in_one_column(tmp_path: Path, quoted: bool) -> None:  # noqa: FBT001
+def test_numbers_and_texts_in_one_column(tmp_path: Path, *, quoted: bool) -> None:
     """Texts of ISO 8601 are read beside numbers; other numbers, and rounded ones, are faults."""
     rows = [event(timestamp=one) for one in TIMES]
     content = as_csv(rows)
@@ -226,8 +226,6 @@ def test_a_foreign_contract_with_a_number_for_the_time(tmp_path: Path) -> None:
 
 def test_a_further_column_of_numbers(shop: Shop) -> None:
     """An expression reads a described column as the time that it is."""
-    from tests.check.judging import RULES  # noqa: PLC0415
-
     received = Column(name="received", kind="timestamp", required=False, format="epoch_seconds")
     contract = CONTRACT.model_copy(update={"columns": (*CONTRACT.columns, received)})
     rows = [{**row, "received": str(START // 1000 + (86_400 if at < 2 else 60))}

@@ -124,7 +124,7 @@ class Settlement:
                 continue
             cleared = landed.path.with_suffix(".released.parquet")
             engine.write(
-                "select * exclude (line_number) replace (cast(case when "
+                "select * replace (cast(case when "
                 f"{wanted} then faults - {fault.value} else faults end as integer) as faults) "
                 f"from {source}",
                 cleared,

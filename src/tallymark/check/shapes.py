@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tallymark.classify.hosts import host_of, registrable_domain
 from tallymark.contract import UNITS, Column, Contract, TimeFormat
+from tallymark.ingest.epochs import FIRST_MS, LAST_MS
 
 __all__ = [
     "EXPECTED",
@@ -65,7 +66,7 @@ _DAY = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}", re.ASCII)
 _WORDY = re.compile(r"[^\W\d_]+([_.: /-]+[^\W\d_]+)*")
 _NO_LETTER = re.compile(r"[\W_]+")
 _COUNTED = re.compile(r"\d{9,19}(\.\d+)?", re.ASCII)
-_FIRST_SECOND, _LAST_SECOND = 631_152_000, 4_102_444_800
+_MS = 1000  # in a second
 _OTHER_FORMS: Mapping[str, Sequence[tuple[re.Pattern[str], str]]] = {
     "timestamp": (
         (_DAY, "a day without a time of day"),
@@ -207,7 +208,7 @@ def epoch_of(value: str) -> TimeFormat | None:
     """
     if _COUNTED.fullmatch(value):
         for name, unit in UNITS.items():
-            if _FIRST_SECOND * unit <= float(value) < _LAST_SECOND * unit:
+            if FIRST_MS * unit <= float(value) * _MS < LAST_MS * unit:
                 return name
     return None
 

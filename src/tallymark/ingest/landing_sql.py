@@ -43,7 +43,7 @@ __all__ = [
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 _RAW = ", ".join(f"raw_{name}" for name in UTM)
 COLUMNS = {
-    "delivery": "varchar", "delivery_date": "date", "id_base": "bigint", "line_gap": "bigint",
+    "delivery": "varchar", "delivery_date": "date", "id_base": "bigint", "line_number": "bigint",
     "event_ms": "bigint", "event_date": "date", "event_hour": "integer", "client_id": "varchar",
     "event_name": "varchar", "step": "varchar", "page_url": "varchar", "page_host": "varchar",
     "referrer": "varchar", "user_agent": "varchar", "payload": "varchar",
@@ -208,11 +208,13 @@ def marked(marks: InternalMarks) -> str:
 def rows_of(paths: Sequence[Path]) -> str:
     """SQL of the rows of landed files, with their line numbers.
 
-    A file holds how far each row's line lies behind its place, which is the same for all rows but
-    in a damaged delivery: so rows can be landed by several threads, none of which counts them.
+    A file holds, below zero, how far each row's line lies behind its place, which is the same for
+    all rows but in a damaged delivery: so rows can be landed by several threads, none of which
+    counts them. Files of older versions hold the line itself, and may never be landed again.
     """
     return (
-        "(select * exclude (file_row_number), file_row_number + line_gap as line_number "
+        "(select * exclude (file_row_number) replace (case when line_number < 0 "
+        "then file_row_number - line_number else line_number end as line_number) "
         f"from read_parquet({path_list(paths)}, file_row_number = true))"
     )
 
@@ -230,8 +232,7 @@ def landed_view(
     if paths:
         source = rows_of(paths)
     else:
-        kinds = {**COLUMNS, "line_number": "bigint"}
-        nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in kinds.items())
+        nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in COLUMNS.items())
         source = f"(select {nothing} where false)"
     dated = "delivery_date"
     if dates:
@@ -240,10 +241,10 @@ def landed_view(
             for key, day in sorted(dates.items())
         ]
         dated = f"coalesce(delivery_date, {_case(cases)})"
-    kept = [name for name in COLUMNS if name not in {"delivery_date", "id_base", "line_gap"}]
+    kept = [name for name in COLUMNS if name not in {"delivery_date", "id_base"}]
     return (
         f"select id_base + line_number as event_id, {CLIENT_KEY} as client_key, "
-        f"{dated} as delivery_date, line_number, {', '.join(kept)}, "
+        f"{dated} as delivery_date, {', '.join(kept)}, "
         f"make_timestamp_ms(event_ms) as event_time, faults & {REJECTED.value} as rejected, "
         f"{marked(marks or InternalMarks())} as is_marked "
         f"from {source}"
@@ -475,7 +476,7 @@ select
     cast($delivery as delivery_key) as delivery,
     {date} as delivery_date,
     cast($base as bigint) as id_base,
-    line_gap, event_ms, event_date, event_hour, client_id, event_name, step,
+    -line_gap as line_number, event_ms, event_date, event_hour, client_id, event_name, step,
     page_url, page_host, referrer, user_agent, payload,
     {collected} as referrer_collected,
     cast({faults} as integer) as faults{extras}
@@ -484,7 +485,7 @@ from dated
 _REST_KEY = ", cast(hash(page_url, referrer, payload) >> 1 as bigint) as rest_key"
 _COUNTED = """
 select
-    line_gap, event_ms, event_date, event_hour, event_name, step,
+    -line_gap as line_number, event_ms, event_date, event_hour, event_name, step,
     page_host, user_agent, referrer is not null as has_referrer, payload is not null as has_payload,
     {client} as client_key{rest},
     case when step = 'purchase' then client_id end as buyer,
