@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -182,7 +182,7 @@ def _amounts(
         if target is not None:
             brought = money.amount(rows[target].order) or _NOTHING
             if currency_of(row.order) is None:
-                priced[index] = replace(row.order, currency=rows[target].order.currency)
+                priced[index] = row.order._replace(currency=rows[target].order.currency)
         # A refund of nothing is one that names no amount.
         stated = money.amount(priced[index]) or _of_lines(priced[index], money, by_unit=by_unit)
         counts = final[index] is not twice

@@ -337,6 +337,18 @@ def _delivered(values: Mapping[str, str], role: str) -> str:
     return f"case when {blank} then nullif(trim({text}), '') else {text} end"
 
 
+def _stamp(values: Mapping[str, str]) -> str:
+    """The delivered time, and whether it ends in Z: then there is no white space behind it."""
+    text = _delivered(values, "timestamp")
+    if "timestamp" not in values:
+        return f"false as sharp, {text} as stamp"
+    bare = f"cast({values['timestamp']} as varchar)"
+    return (
+        f"coalesce({bare} >= '!' and ends_with({bare}, 'Z'), false) as sharp, "
+        f"case when sharp then {bare} else {text} end as stamp"
+    )
+
+
 def _faults(delivery: Delivery, asked: Asked) -> str:
     other_day = "false" if delivery.date is None else "event_date <> cast($date as date)"
     checks = {
@@ -419,7 +431,7 @@ def landing_sql(
         gap=gap,
         delivered=", ".join(f"{_delivered(values, role)} as {role}" for role in texts),
         payload=_delivered(values, "event_data"),
-        stamp=_delivered(values, "timestamp"),
+        stamp=_stamp(values),
         zulu=zulu,
         since=since,
         local="event_time" if timezone == "UTC" else there,
@@ -443,14 +455,15 @@ def landing_sql(
 # The names of the CTEs tell the order: import, the row's own values, their parts, the flags.
 _READ = """
 with delivered as (
-    select {gap} as line_gap{numbered}, {delivered}, {payload} as payload, {stamp} as stamp{wanted}
+    select {gap} as line_gap{numbered}, {delivered}, {payload} as payload, {stamp}{wanted}
     from {source}
 ),
 timed as (
     select *,
         {usual} as usual_host,
-        {zulu} as zulu,
-        case when ends_with(stamp, 'Z') then try_cast(stamp as timestamp)
+        case when sharp then true else {zulu} end as zulu,
+        case when case when sharp then true else ends_with(stamp, 'Z') end
+            then try_cast(stamp as timestamp)
             {since}else cast(try_cast(stamp as timestamptz) at time zone 'UTC' as timestamp)
         end as stamped
     from delivered

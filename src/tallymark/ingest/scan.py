@@ -68,20 +68,26 @@ class Text:
         return None
 
 
-def scan(path: Path, head: Head, beside: Callable[[bytes], object] | None = None) -> Text:
+def scan(
+    path: Path, head: Head, beside: Callable[[bytes | memoryview], object] | None = None
+) -> Text:
     """Count over the bytes of an unpacked file.
 
     Args:
         path: The file.
         head: What its first kilobytes told.
-        beside: Called with all bytes in their order, so that they are read but once.
+        beside: Called with all bytes in their order, so that they are read but once; what it is
+            given holds other bytes afterwards.
     """
     newline, delimiter = ord(head.newline[-1]), ord(head.delimiter)
     before = len(head.newline)  # how far before its last byte the end of a row begins
     keep = before + len(head.columns) + len(_BOM)  # of a chunk, for what reaches over its end
     lines = ends = quotes = 0
     nul = mark = returns = False
-    tail = b""
+    # One piece of memory for all chunks, each read behind the end of the one before it.
+    window = bytearray(keep + _CHUNK)
+    text, view = np.frombuffer(window, np.uint8), memoryview(window)
+    begin = keep
     ended: list[int] = []
     with path.open("rb") as stream:
         start = stream.read(len(_BOM))
@@ -89,24 +95,29 @@ def scan(path: Path, head: Head, beside: Callable[[bytes], object] | None = None
         stream.seek(origin)
         if start == _BOM and beside is not None:
             beside(start)
-        while chunk := stream.read(_CHUNK):
+        while size := stream.readinto(view[keep:]):
+            stop = keep + size
             if beside is not None:
-                beside(chunk)
+                beside(view[keep:stop])
             ended.append(lines)
-            joined = tail + chunk
             # A search for one byte is ten times as fast as one for several.
-            nul = nul or b"\0" in chunk
-            mark = mark or (_BOM[:1] in joined and _BOM in joined)
-            returns = returns or (b"\r" in joined and _BARE_RETURN.search(joined) is not None)
-            text = np.frombuffer(joined, np.uint8)
-            found = np.flatnonzero(text == newline)
-            found = found[found >= len(tail)]  # the others were counted with the chunk before
+            nul = nul or window.find(b"\0", keep, stop) >= 0
+            mark = mark or (
+                window.find(_BOM[:1], begin, stop) >= 0 and window.find(_BOM, begin, stop) >= 0
+            )
+            returns = returns or (
+                window.find(b"\r", begin, stop) >= 0
+                and _BARE_RETURN.search(window, begin, stop) is not None
+            )
+            found = np.flatnonzero(text[keep:stop] == newline)
             lines += len(found)
-            ends += _trailing(text, found - before, delimiter)
-            quotes += int(np.count_nonzero(text[len(tail) :] == _QUOTE))
-            tail = joined[-keep:]
+            ends += _trailing(text[begin:stop], found + (keep - begin - before), delimiter)
+            quotes += int(np.count_nonzero(text[keep:stop] == _QUOTE))
+            begin = keep - min(keep, stop - begin)
+            window[begin:keep] = window[stop - (keep - begin) : stop]
         stream.seek(0)
         first = stream.readline(_HEADER_BYTES).split(bytes([newline]))[0].rstrip(b"\r")
+    tail = bytes(window[begin:keep])
     if tail and not tail.endswith(bytes([newline])):
         lines += 1
         ends += len(tail) - len(tail.rstrip(bytes([delimiter])))
