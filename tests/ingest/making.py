@@ -20,7 +20,8 @@ from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery, find_deliveries
 from tallymark.ingest.header import Head, read_head
 from tallymark.ingest.landing import Landed, land
-from tallymark.ingest.landing_sql import landed_urls, landed_view, rows_of
+from tallymark.ingest.landing_sql import landed_view, rows_of
+from tallymark.ingest.url_sql import landed_urls
 
 __all__ = [
     "COLUMNS",

@@ -17,9 +17,9 @@ from tallymark.ingest.landing_sql import (
     Fault,
     landed_view,
     marked,
-    page_type,
     usual_hosts,
 )
+from tallymark.ingest.url_sql import page_type
 from tests.ingest.making import (
     COLUMNS,
     CONTRACT,

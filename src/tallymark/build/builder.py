@@ -33,7 +33,8 @@ from tallymark.engine.generations import held
 from tallymark.engine.parts import Part
 from tallymark.engine.warehouse import Publication, Warehouse
 from tallymark.errors import ReconciliationError
-from tallymark.ingest.landing_sql import landed_urls, landed_view
+from tallymark.ingest.landing_sql import landed_view
+from tallymark.ingest.url_sql import landed_urls
 from tallymark.results import BuildPlan, BuildResult, CheckResult
 
 __all__ = ["Builder"]

@@ -7,7 +7,7 @@ from tallymark.config import Config
 from tallymark.contract import Contract
 from tallymark.engine.base import literal
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.ingest.landing_sql import QUERY, UTM
+from tallymark.ingest.url_sql import QUERY, UTM
 
 __all__ = ["make_breaks", "new_client", "session_parameters"]
 

@@ -15,7 +15,8 @@ from tallymark.contract import Contract
 from tallymark.engine.base import identifier, literal
 from tallymark.engine.warehouse import Warehouse
 from tallymark.errors import ModelError
-from tallymark.ingest.landing_sql import FIRST_MS, LAST_MS, UTM
+from tallymark.ingest.landing_sql import FIRST_MS, LAST_MS
+from tallymark.ingest.url_sql import UTM
 
 __all__ = [
     "AGENTS", "AGENT_COLUMNS", "agent_seed", "like_pattern", "list_seeds", "staging_parameters",

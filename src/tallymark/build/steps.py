@@ -22,8 +22,8 @@ from tallymark.classify.hosts import (
 from tallymark.config import Config
 from tallymark.contract import Contract
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.ingest.landing_sql import BARE_URL, landing_parts
 from tallymark.ingest.payloads import customer_of
+from tallymark.ingest.url_sql import BARE_URL, landing_parts
 
 __all__ = ["SOURCES", "STEPS", "Context", "Step", "calendar"]
 

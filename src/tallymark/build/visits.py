@@ -12,7 +12,7 @@ from tallymark.classify.sources import sources_of
 from tallymark.config import Config
 from tallymark.contract import Contract
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.ingest.landing_sql import UTM, one_visit
+from tallymark.ingest.url_sql import UTM, one_visit
 
 __all__ = ["Explained", "explain_visit"]
 

@@ -23,7 +23,8 @@ from tallymark.build.persons import MAX_CLIENTS_PER_EMAIL, MAX_EMAILS_PER_CLIENT
 from tallymark.build.plan import Plan, Planner, dates
 from tallymark.build.steps import STEPS, Context, Step
 from tallymark.engine.duckdb import DuckEngine
-from tallymark.ingest.landing_sql import CLIENT_KEY, landed_urls, landed_view
+from tallymark.ingest.landing_sql import CLIENT_KEY, landed_view
+from tallymark.ingest.url_sql import landed_urls
 
 __all__ = ["Window", "changed_persons"]
 

@@ -1,8 +1,7 @@
 """The SQL of landing, and of what is told from a landed row only when somebody asks.
 
 A landed file keeps the delivered values, the time in milliseconds, the step of the funnel and the
-faults. The parts of URLs are worked out by :func:`landed_urls` in place: a query that does not
-ask for them does not pay for them, and most never do.
+faults. The parts of URLs are worked out where they are asked for (:mod:`.url_sql`).
 """
 
 from __future__ import annotations
@@ -10,38 +9,30 @@ from __future__ import annotations
 import enum
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tallymark.classify.clicks import CLICK_IDS, PARTNERS
 from tallymark.contract import Contract, EventNames, InternalMarks
 from tallymark.engine.base import literal, path_list
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.epochs import FIRST_MS, LAST_MS, counted_times
 from tallymark.ingest.extra import NOTHING, Asked
 from tallymark.ingest.payloads import MAX_BYTES, MAX_DEPTH
+from tallymark.ingest.url_sql import absolute, case, host_of
 
 __all__ = [
-    "BARE_URL",
     "CLIENT_KEY",
     "FIRST_MS",
     "LAST_MS",
     "REJECTED",
-    "UTM",
     "Fault",
-    "landed_urls",
     "landed_view",
-    "landing_parts",
     "landing_sql",
     "marked",
-    "one_visit",
-    "page_type",
     "rows_of",
     "usual_hosts",
 ]
 
-UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
-_RAW = ", ".join(f"raw_{name}" for name in UTM)
 COLUMNS = {
     "delivery": "varchar", "delivery_date": "date", "id_base": "bigint", "line_number": "bigint",
     "event_ms": "bigint", "event_date": "date", "event_hour": "integer", "client_id": "varchar",
@@ -57,27 +48,9 @@ _OFFSET = r"regexp_matches(stamp, ':\d\d.*[+-]\d\d(:?\d\d)?$')"
 _HARMLESS = 1024
 _NESTED = rf"regexp_matches(payload, '^(?:[^\[{{]*[\[{{]){{{MAX_DEPTH + 1}}}')"
 
-_SCHEME = "^[^/?#]*://"
-_AUTHORITY = "(?:[^/?#]*@)?([^/?#@:]*)"
-_AFTER = "substr(page_url, strpos(page_url, '?') + 1)"
-QUERY = (
-    f"(case when not contains(page_url, '?') then null when contains(page_url, '#') "
-    f"then split_part({_AFTER}, '#', 1) else {_AFTER} end)"
-)
-_BEFORE = "string_split(page_url, '?')[1]"
 # What events are grouped by: a number is sorted in two thirds of the time that the text takes.
 # docs/decisions/0012 says why its 63 bits are enough.
 CLIENT_KEY = "cast(hash(client_id) >> 1 as bigint)"
-BARE_URL = (
-    f"(case when contains(page_url, '#') then string_split({_BEFORE}, '#')[1] else {_BEFORE} end)"
-)
-_PAGE_PATH = (
-    f"case when regexp_matches(bare_url, '{_SCHEME}') then case "
-    "when strpos(substr(bare_url, strpos(bare_url, '://') + 3), '/') > 0 "
-    "then substr(bare_url, strpos(bare_url, '://') + 2 "
-    "+ strpos(substr(bare_url, strpos(bare_url, '://') + 3), '/')) else '/' end "
-    "when starts_with(bare_url, '/') then bare_url end"
-)
 
 
 class Fault(enum.IntFlag):
@@ -101,91 +74,11 @@ class Fault(enum.IntFlag):
 REJECTED = Fault.STRUCTURE | Fault.TIME | Fault.EVENT_NAME | Fault.RULE
 
 
-def _case(branches: Sequence[tuple[str, str]], otherwise: str = "null") -> str:
-    arms = " ".join(f"when {when} then {then}" for when, then in branches)
-    return f"case {arms} else {otherwise} end" if arms else otherwise
-
-
-def _absolute(url: str) -> str:
-    """Whether a text is an absolute URL; one inside a relative URL makes none."""
-    # Nearly every URL of a shop begins like this, and then it is told at once.
-    return f"(starts_with({url}, 'https://') or regexp_matches({url}, '{_SCHEME}'))"
-
-
-def _host(url: str) -> str:
-    """The lower-case host of an absolute URL, without its user and port; null without a host."""
-    # One pattern and no condition: so DuckDB asks it once of each value of a dictionary.
-    return f"nullif(lower(regexp_extract({url}, '{_SCHEME}{_AUTHORITY}', 1)), '')"
-
-
 def _usual_host(usual: Sequence[str]) -> str:
     """The host of a page where it is a usual one: told by a comparison, a sixth of the work."""
     branches = [(f"starts_with(page_url, {literal(f'https://{host}/')})", literal(host))
                 for host in usual]  # fmt: skip
-    return f"cast({_case(branches)} as varchar)"
-
-
-# ---------------------------------------------------------------- what is told when asked
-
-
-def _tag(name: str) -> str:
-    """The first value of a campaign tag as it was delivered; null where absent or empty."""
-    # Asking every row is cheaper than asking which rows to ask.
-    return f"nullif(split_part(split_part(query, '&{name}=', 2), '&', 1), '')"
-
-
-def _decoded(raw: str) -> str:
-    """A raw value decoded where it can be; most need no decoding at all."""
-    decoded = f"coalesce(try(url_decode(replace({raw}, '+', ' '))), {raw})"
-    coded = f"contains({raw}, '%') or contains({raw}, '+')"
-    return f"case when {coded} then nullif(trim({decoded}), '') else {raw} end"
-
-
-def _known(names: Mapping[str, str], listed: str) -> str:
-    """What the listed parameters stand for; of several the first in the table decides."""
-    exact = _case(
-        [
-            (f"list_contains({listed}, {literal(name)})", literal(value))
-            for name, value in names.items()
-        ]
-    )
-    one = f"{listed}[1]" if all(name == value for name, value in names.items()) else exact
-    return f"case when len({listed}) = 1 then {one} when len({listed}) > 1 then {exact} end"
-
-
-def _filled(names: Iterable[str], *, rarely: bool) -> str:
-    """Which of some parameters have a value, as a list; null or empty where none has.
-
-    Args:
-        names: The parameters.
-        rarely: Whether few rows have any: then it is cheaper to ask first.
-    """
-    pattern = literal(f"&({'|'.join(re.escape(name) for name in names)})=[^&]")
-    found = f"regexp_extract_all(query, {pattern}, 1)"
-    return f"case when regexp_matches(query, {pattern}) then {found} end" if rarely else found
-
-
-def landing_parts(source: str, kept: str, tags: Sequence[str] = UTM[:3]) -> str:
-    """SQL that adds tags, click id, partner and referrer host to rows with their URLs.
-
-    Texts are searched in the query string; only what is found there becomes short lists.
-
-    Args:
-        source: A relation with ``page_url`` and ``referrer``.
-        kept: The select list of columns to keep.
-        tags: Which of the campaign tags.
-    """
-    host = f"{_host('referrer')} as referrer_host"
-    values = ", ".join(f"{_tag(name)} as raw_{name}" for name in tags)
-    decoded = ", ".join(f"{_decoded(f'raw_{name}')} as {name}" for name in tags)
-    clicks = {name: name for name in CLICK_IDS}
-    return (
-        f"select {kept}, {decoded}, {_known(clicks, 'clicks')} as click_id_kind, "
-        f"{_known(PARTNERS, 'partners')} as partner, {host} from ("
-        f"select *, {values}, {_filled(clicks, rarely=False)} as clicks, "
-        f"{_filled(PARTNERS, rarely=True)} as partners from ("
-        f"select *, '&' || {QUERY} as query from {source}))"
-    )
+    return f"cast({case(branches)} as varchar)"
 
 
 def marked(marks: InternalMarks) -> str:
@@ -240,7 +133,7 @@ def landed_view(
             (f"delivery = {literal(key)}", f"date {literal(day)}")
             for key, day in sorted(dates.items())
         ]
-        dated = f"coalesce(delivery_date, {_case(cases)})"
+        dated = f"coalesce(delivery_date, {case(cases)})"
     kept = [name for name in COLUMNS if name not in {"delivery_date", "id_base"}]
     return (
         f"select id_base + line_number as event_id, {CLIENT_KEY} as client_key, "
@@ -249,59 +142,6 @@ def landed_view(
         f"{marked(marks or InternalMarks())} as is_marked "
         f"from {source}"
     )
-
-
-def landed_urls(landed: str = "landed", pages: Mapping[str, Sequence[str]] | None = None) -> str:
-    """SQL that adds the parts of their URLs to landed rows.
-
-    A view of its own: binding it takes longer than most queries that do not need it.
-
-    Args:
-        landed: A relation as :func:`landed_view` makes it.
-        pages: Patterns of paths by type of page; the first type that has one that fits counts.
-    """
-    return (
-        f"select *, {page_type(pages or {})} as page_type from ("
-        + landing_parts(
-            f"(select *, {BARE_URL} as bare_url from {landed})",
-            f"* exclude (query, {_RAW}, clicks, partners), {_PAGE_PATH} as page_path",
-            UTM,
-        )
-        + ")"
-    )
-
-
-def one_visit(pages: Mapping[str, Sequence[str]]) -> str:
-    """SQL that tells of one page (``$url``) and referrer (``$referrer``) what a build would."""
-    page = (
-        "(select cast($url as varchar) as page_url, cast($referrer as varchar) as referrer, "
-        f"{BARE_URL} as bare_url from (select cast($url as varchar) as page_url))"
-    )
-    kept = f"bare_url, {_PAGE_PATH} as page_path, {_host('page_url')} as page_host"
-    return f"select *, {page_type(pages)} as page_type from ({landing_parts(page, kept, UTM)})"
-
-
-def page_type(pages: Mapping[str, Sequence[str]], path: str = "page_path") -> str:
-    """SQL that tells the type of a page from its path, capitals and a last slash aside.
-
-    Args:
-        pages: Patterns by type, in which ``*`` stands for any text.
-        path: The SQL expression of the path.
-    """
-    bare = f"lower(case when {path} = '/' then '/' else rtrim({path}, '/') end)"
-    branches = []
-    for name, patterns in pages.items():
-        fits = " or ".join(f"{bare} like {literal(_like(one))} escape '!'" for one in patterns)
-        if fits:
-            branches.append((fits, literal(name)))
-    return _case([(f"{path} is null", "cast(null as varchar)"), *branches], "'other'")
-
-
-def _like(pattern: str) -> str:
-    """A pattern with ``*`` as one of SQL, where ``%`` and ``_`` stand for something too."""
-    lower = pattern.lower()
-    bare = lower.rstrip("/") or lower
-    return re.sub(r"([!%_])", r"!\1", bare).replace("*", "%")
 
 
 # ---------------------------------------------------------------- what is landed
@@ -323,7 +163,7 @@ def _steps(names: EventNames) -> str:
         (f"event_name in ({', '.join(literal(name) for name in given)})", told(step))
         for step, given in known
     ]
-    return _case(branches, told("other"))
+    return case(branches, told("other"))
 
 
 def _delivered(values: Mapping[str, str], role: str) -> str:
@@ -360,7 +200,7 @@ def _faults(delivery: Delivery, asked: Asked) -> str:
         Fault.PAYLOAD: f"payload is not null and (strlen(payload) > {MAX_BYTES} "
         "or not json_valid(payload))",
         Fault.OTHER_DAY: f"coalesce({other_day}, false)",
-        Fault.REFERRER: f"referrer is not null and not {_absolute('referrer')}",
+        Fault.REFERRER: f"referrer is not null and not {absolute('referrer')}",
         Fault.OFFSET: f"not zulu and {_OFFSET} and event_ms is not null",
         Fault.LOCAL: f"not zulu and not {_OFFSET} and event_ms is not null",
         Fault.DEEP: f"strlen(payload) > {_HARMLESS} and {_NESTED}",
@@ -437,7 +277,7 @@ def landing_sql(
         local="event_time" if timezone == "UTC" else there,
         usual=_usual_host(hosts),
         # Not `coalesce`, which would ask the pattern of every row.
-        host=f"case when usual_host is null then {_host('page_url')} else usual_host end",
+        host=f"case when usual_host is null then {host_of('page_url')} else usual_host end",
         faults=_faults(delivery, asked),
         wanted="".join(f", {_delivered(values, name)} as {name}" for name in asked.extras),
         extras="".join(f", {name}" for name in asked.extras),
