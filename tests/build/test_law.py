@@ -19,6 +19,10 @@ from tests.build.shop import BOT, HOME, HOUR, MINUTE, Event, Shop, cart, checkou
 DAYS = 4
 DAY = 24 * HOUR
 SETTINGS = "generations: 1\n"
+# West and east of Greenwich a delivery holds hours of two dates.
+ZONES = ("UTC", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati")
+# Of the daily metrics those that an hour has too, and that add up.
+ADDITIVE = ("events", "page_views", "anonymous_events", "double_fired_views", "orders", "revenue")
 LANDINGS: tuple[dict[str, str], ...] = (
     {},
     {"url": f"{HOME}?utm_source=newsletter&utm_medium=email"},
@@ -173,6 +177,28 @@ def test_what_was_known_does_not_depend_on_what_came_later(history: History, unt
         _deliver(shop, history, range(until + 1, DAYS))
         shop.build()
         assert _known(shop, until) == then
+
+
+@few_laws
+@given(history=histories(), zone=st.sampled_from(ZONES))
+def test_the_hours_of_a_date_add_up_to_the_date(history: History, zone: str) -> None:
+    """What can be added is the same by day and by hour: now, and as it was known then."""
+    with tempfile.TemporaryDirectory() as name:
+        shop = _shop(Path(name))
+        (shop.home / "tallymark.yml").write_text(f"{SETTINGS}shop: {{timezone: {zone}}}\n")
+        _deliver(shop, history, range(DAYS))
+        shop.build()
+        sums = "date, metric, sum(numerator), sum(known_numerator)"
+        days, hours = (
+            shop.rows(
+                f"select {sums} from {table} where metric in {ADDITIVE} and segment = 'all' "
+                "group by date, metric having sum(numerator) <> 0 or sum(known_numerator) <> 0 "
+                "order by all"
+            )
+            for table in ("metrics_daily", "metrics_hourly")
+        )
+        assert hours == days
+        assert set(shop.values("select count(*) from metrics_hourly group by date")) == {7 * 24}
 
 
 def _credit_is_revenue(shop: Shop, result: BuildResult) -> None:

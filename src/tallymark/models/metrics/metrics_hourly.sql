@@ -1,13 +1,21 @@
--- One row per date x hour x metric, zeros included between the first and the last date.
+-- One row per date x hour x metric, zeros included, of dates with events and those between.
 with bounds as (
     select min(date) as first_date, max(date) as last_date from int_event_hours
 ),
 
-days as (
-    select distinct int_calendar.date as date
+-- Outside the days of deliveries lie late events, and in most zones hours of every delivery.
+listed as (
+    select int_calendar.date as date
     from int_calendar
     inner join bounds
         on int_calendar.date >= bounds.first_date and int_calendar.date <= bounds.last_date
+    union all
+    select date
+    from int_event_hours
+),
+
+days as (
+    select distinct date from listed
 ),
 
 hours as (
