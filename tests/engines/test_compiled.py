@@ -12,8 +12,9 @@ import pytest
 
 from tallymark.build.compiling import Compiled
 from tallymark.engine.render import Dialect
+from tallymark.package import shipped
 from tallymark.project import Project
-from tests.build.shop import HOUR, MINUTE, Event, Shop, order, view
+from tests.build.shop import COLUMNS, HOUR, MINUTE, Event, Shop, order, view
 from tests.engines.others import Other, load, on_duckdb, on_fakesnow, on_spark, plain, statements
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -127,6 +128,39 @@ def test_refunds_compiled_for_duckdb(tmp_path: Path) -> None:
     ) == [
         ("ann", 0, -22), ("bob", 0, -22), ("cat", 0, Decimal("-12.27")),
     ]  # fmt: skip
+
+
+FORMATS = "format: [epoch_seconds, epoch_milliseconds, epoch_microseconds, epoch_nanoseconds]"
+
+
+def test_times_that_are_numbers_compiled_for_duckdb(tmp_path: Path) -> None:
+    """In every unit that the contract names, cut to milliseconds; and texts beside them."""
+    times = [
+        "1935748800", "1935748801.5", "1935748802.9999", "1935748803001", "1935748804001.9",
+        "1935748805001999", "1935748806001999999", "2031-05-05T00:00:07.001Z",
+        "2031-05-05T03:00:08+02:00", "17", "20310505", "1.9357E+9", "soon", "",
+    ]  # fmt: skip
+    shop = Shop(tmp_path / "shop")
+    rows = [f"c{number},https://www.lamps.example/,,{one},page_viewed,,"
+            for number, one in enumerate(times)]  # fmt: skip
+    (shop.raw / shop.name(0)).write_text("\n".join([",".join(COLUMNS), *rows, ""]))
+    (shop.home / "contracts").mkdir()
+    contract = shipped("contracts/events.yml").replace("kind: timestamp\n", "kind: timestamp\n    "
+                                                       f"{FORMATS}\n")  # fmt: skip
+    (shop.home / "contracts" / "events.yml").write_text(contract)
+    compiled = shop.project().compile("duckdb", shop.home / "sql")
+    shop.build()
+    with on_duckdb(tmp_path) as other:
+        for path in compiled.files[1:]:
+            if path.endswith(("_setup.sql", "_landed.sql")):
+                text = (compiled.output / path).read_text(encoding="utf-8")
+                for one in statements(text):
+                    other.run(one.rstrip(";"))
+                if path.endswith("_setup.sql"):
+                    load(other, shop.raw, compiled.output / "seeds" / "seed_user_agents.csv")
+        sql = "select client_id, event_ms from landed where rejected = 0 order by client_id"
+        assert other.rows(sql) == shop.rows(sql)
+    assert len(shop.rows(sql)) == 9
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from tallymark.build.persons import MAX_CLIENTS_PER_EMAIL, MAX_EMAILS_PER_CLIENT
 from tallymark.classify.clicks import CLICK_IDS, PARTNERS
 from tallymark.classify.shipped import document, table
 from tallymark.config import Config
-from tallymark.contract import Contract
+from tallymark.contract import UNITS, Contract
 from tallymark.engine.base import identifier, literal
 from tallymark.engine.warehouse import Warehouse
 from tallymark.errors import ModelError
@@ -56,6 +56,7 @@ def staging_parameters(config: Config, contract: Contract) -> dict[str, str]:
         **{f"key_{key}": literal(getattr(names, key)) for key in _KEYS},
         "first_ms": str(FIRST_MS),
         "last_ms": str(LAST_MS),
+        "read_ms": _read_ms(contract),
         "timezone": literal(config.shop.timezone),
         "step": _steps(contract),
         "is_marked": _marked(contract),
@@ -122,6 +123,31 @@ def agent_seed(warehouse: Path | None) -> list[tuple[object, ...]]:
 
 
 # ---------------------------------------------------------------- rows
+
+
+_NUMBER = "'^[0-9]+([.][0-9]+)?$'"
+_WHOLE = "try_whole(part(stamp, '.', 1))"
+_THOUSANDTHS = "try_whole(substr(concat(part(stamp, '.', 2), '000'), 1, 3))"
+_SECOND_MS = 1000
+
+
+def _read_ms(contract: Contract) -> str:
+    """A delivered time in milliseconds: a text, or a number of what the contract agreed to."""
+    column = contract.by_role("timestamp")
+    formats = column.formats if column is not None else ()
+    if not formats:
+        return "iso_ms(stamp)"
+    arms = []
+    for name in formats:
+        unit = UNITS[name]
+        first, last = (ms * unit // _SECOND_MS for ms in (FIRST_MS, LAST_MS))
+        finer = unit // _SECOND_MS
+        ms = f"({_WHOLE} - {_WHOLE} % {finer}) // {finer}" if finer > 1 else _WHOLE
+        read = f"{_WHOLE} * {_SECOND_MS} + {_THOUSANDTHS}" if unit == 1 else ms
+        arms.append(f"when {_WHOLE} >= {first} and {_WHOLE} < {last} then {read}")
+    return (
+        f"case when matches(stamp, {_NUMBER}) then case {' '.join(arms)} end else iso_ms(stamp) end"
+    )
 
 
 def _words(words: Sequence[str]) -> str:

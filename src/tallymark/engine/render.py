@@ -117,6 +117,13 @@ PRIMITIVES: Mapping[str, Mapping[Dialect, str]] = {
         "bigquery": "tallymark_url_decode(_0)",
         "spark": "COALESCE(TRY_URL_DECODE(_0), _0)",
     },
+    # A text as a whole number; null if it is none, or has more than 19 digits.
+    "try_whole": {
+        "duckdb": "try_cast(_0 as bigint)",
+        "snowflake": "TRY_TO_NUMBER(_0, 38, 0)",
+        "bigquery": "SAFE_CAST(_0 AS INT64)",
+        "spark": "TRY_CAST(_0 AS BIGINT)",
+    },
     # A text as money; null if it is no number.
     "try_money": {
         "duckdb": "try_cast(_0 as decimal(18, 4))",

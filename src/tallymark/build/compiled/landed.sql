@@ -25,7 +25,7 @@ timed as (
     select
         delivery,
         line_number,
-        iso_ms(stamp) as read_ms,
+        (:read_ms) as read_ms,
         event_name,
         client_id,
         page_url,
