@@ -65,6 +65,12 @@ def test_an_own_table_can_rest_on_another(shop: Shop) -> None:
     assert shop.build().tables["a_last"] == 0
 
 
+def test_a_model_may_begin_with_a_byte_order_mark(shop: Shop) -> None:
+    """Some editors write one before UTF-8."""
+    shop.model("mart_x", "\ufeffselect count(*) as orders from fct_orders")
+    assert shop.build().tables["mart_x"] == 1
+
+
 def test_own_tables_survive_late_rows(shop: Shop) -> None:
     """What was known on the day is worked out beside them, not into them."""
     shop.model("mart_events", "select count(*) as events from events")
@@ -117,7 +123,8 @@ def test_a_replacement_keeps_the_columns(shop: Shop) -> None:
         ("one", "select * from 'x.csv'", ("one.sql", "nothing makes")),
         ("one", "select * from information_schema.tables", ("one.sql", "no table here")),
         ("one", "select\n  1 +\nfrom (", ("one.sql", "is not SQL")),
-        ("one", "select 'open from fct_orders", ("one.sql", "is not SQL")),
+        ("one", "select\n'open from fct_orders", ("one.sql:2: ", "' begins has no end")),
+        ("one", "/* select 1 as x from fct_orders", ("one.sql", "a comment has no end")),
         (
             "one",
             "select\n  revnue\nfrom fct_orders",
@@ -126,10 +133,13 @@ def test_a_replacement_keeps_the_columns(shop: Shop) -> None:
         ("one", "select\n  getenv('HOME') as x from fct_orders", ("one.sql:2: ", "no table here")),
         ("one", "select * from fct_orders, lateral read_csv('x.csv')", ("no table here",)),
         ("one", "select * from query('select 1')", ("no table here",)),
-        ("one", "select :day as x from fct_orders", ("one.sql", "unknown parameter :day")),
+        ("one", "select\n:day as x from fct_orders", ("one.sql:2: ", "unknown parameter :day")),
         ("landed", "select 1 as x from fct_orders", ("landed.sql", "another name")),
         ("dim_traffic", "select 1 as x from fct_orders", ("dim_traffic.sql", "another name")),
-        ("ledger_runs", "select 1 as x from fct_orders", ("ledger_runs.sql", "name")),
+        ("ledger_runs", "select 1 as x from fct_orders", ("ledger_runs.sql", "another name")),
+        ("built_days", "select 1 as x from fct_orders", ("built_days.sql", "another name")),
+        ("int_client_days", "select 1 as x from fct_orders", ("days.sql", "another name")),
+        ("price_votes", "select 1 as x from fct_orders", ("price_votes.sql", "another name")),
         ("Fct_Orders", "select 1 as x from fct_orders", ("Fct_Orders.sql", "lower case")),
     ],
 )

@@ -23,7 +23,12 @@ KINDS: tuple[Kind, ...] = ("staging", "marts", "metrics", "validation")
 _PLACEHOLDER = re.compile(r"'(?:[^']|'')*'|--[^\n]*|(?<!:):([a-z_]+)\b")
 # What each shipped model reads, as its SQL says; a test holds the file to the SQL.
 GRAPH = "graph.json"
-_NAME = re.compile(r"(?!ledger_)[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Tables that Tallymark makes without a model: in the catalog, and while it builds.
+_TAKEN = re.compile(
+    r"(ledger|built)_.*|int_(client_days|order_events|person_emails|price_votes)|price_votes"
+    r"|frontier|persons_now"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,21 +73,34 @@ def load_models(own: Path | None) -> dict[str, Model]:
                     reads=frozenset(graph[name]) if name in graph else None,
                 )  # fmt: skip
     for path in sorted(own.glob("*.sql")) if own is not None and own.is_dir() else []:
-        if _NAME.fullmatch(path.stem) is None:
-            raise ModelError(
-                f"{path.stem!r} cannot be the name of a table", where=str(path),
-                fix="lower case letters, digits and _; names that begin with ledger_ are taken",
-            )  # fmt: skip
-        try:
-            sql = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"cannot be read: {error}", where=str(path)) from error
         replaced = found.get(path.stem)
+        _refuse_name(path)
+        try:
+            sql = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(
+                f"cannot be read: {error}", where=str(path), fix="save it as UTF-8 text"
+            ) from error
         found[path.stem] = Model(
             name=path.stem, kind=replaced.kind if replaced else "marts", sql=sql,
             where=str(path), own=True, columns=_promised(replaced) if replaced else (),
         )  # fmt: skip
     return found
+
+
+def _refuse_name(path: Path) -> None:
+    """Refuse a file whose table could not be, or would take the place of one of ours."""
+    name = path.stem
+    if _NAME.fullmatch(name) is None:
+        raise ModelError(
+            f"{name!r} cannot be the name of a table", where=str(path),
+            fix="begin it with a lower case letter, and use lower case letters, digits and _",
+        )  # fmt: skip
+    if _TAKEN.fullmatch(name):
+        raise ModelError(
+            f"Tallymark keeps the name {name} for itself", where=str(path),
+            fix=f"give the file another name, such as mart_{name}.sql",
+        )  # fmt: skip
 
 
 def _promised(model: Model) -> tuple[str, ...]:
@@ -191,8 +209,9 @@ def bound(model: Model, values: Mapping[str, str]) -> str:
         if name is None:
             return match[0]
         if name not in values:
+            line = model.sql.count("\n", 0, match.start()) + 1
             raise ModelError(
-                f"unknown parameter :{name}", where=model.where,
+                f"unknown parameter :{name}", where=_at(model, line),
                 fix=f"known parameters: {', '.join(f':{one}' for one in sorted(values))}",
             )  # fmt: skip
         return values[name]

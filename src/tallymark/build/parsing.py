@@ -54,6 +54,12 @@ def parse(sql: str) -> Parsed:
 
     try:
         statements = [one for one in sqlglot.parse(sql, dialect="duckdb") if one is not None]
+    except sqlglot.errors.TokenError as error:
+        # "Missing ' from 2:7" where a text is not closed; of a comment nothing is said.
+        found = re.match(r"Missing (\S+) from (\d+):", str(error.__cause__))
+        said = f"the text that {found[1]} begins" if found else "a text or a comment"
+        line = int(found[2]) if found else None
+        return Parsed(problem=f"is not SQL: {said} has no end", line=line)
     except sqlglot.errors.SqlglotError as error:
         known = error.errors if isinstance(error, sqlglot.ParseError) else []
         first = known[0] if known else {}
