@@ -14,6 +14,7 @@ import pytest
 from tallymark.build import plan
 from tallymark.build.persons import MAX_CLIENTS_PER_EMAIL
 from tallymark.build.plan import Planner
+from tallymark.errors import ConfigError, ModelError
 from tallymark.results import BuildResult
 from tests.build.histories import DAY, History
 from tests.build.shop import HOME, HOUR, MINUTE, Event, Shop, cart, order, view
@@ -319,6 +320,71 @@ def test_a_rehearsal_says_what_a_build_does_and_changes_nothing(shop: Shop) -> N
     assert (result.days, result.reason) == (plan_.days, plan_.reason)
     assert not shop.project().plan().needed
     assert shop.project().plan(full=True).days is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("select 1 as x\nfrom nothing", "mart_x.sql:2: reads a table that nothing makes"),
+        ("select x from mart_x", "circle"),
+        ("drop table fct_orders", "exactly one select"),
+        ("select :day as x", "unknown parameter :day"),
+    ],
+)
+def test_a_rehearsal_refuses_models_that_a_build_refuses(
+    shop: Shop, sql: str, words: str
+) -> None:  # fmt: skip
+    """As far as their text tells: nothing is run."""
+    shop.model("mart_x", sql)
+    with pytest.raises(ModelError, match=words):
+        shop.project().plan()
+
+
+def _sold(day: int, number: str, *, currency: str = "EUR", pieces: int = 1) -> Event:
+    sold = order(day * DAY + NOON, number=number, revenue=30)
+    data = sold.data.replace("EUR", currency).replace('"quantity": 1', f'"quantity": {pieces}')
+    return Event(sold.at, "ann", sold.name, data=data)
+
+
+def test_a_rehearsal_refuses_orders_in_several_currencies(shop: Shop) -> None:
+    """As the build does, be it of some days or of all; with the rates, both go on."""
+    shop.deliver(10, [_sold(10, "C-1", currency="GBP")])
+    for full in (False, True):
+        with pytest.raises(ConfigError, match="no rate for EUR and GBP"):
+            shop.project().plan(full=full)
+        with pytest.raises(ConfigError, match="no rate for EUR and GBP"):
+            shop.build(full=full)
+    rates = "orders: {currency_rates: {EUR: 1.1, GBP: 1.3}}\n"
+    (shop.home / "tallymark.yml").write_text(rates, encoding="utf-8")
+    assert shop.project().plan().reason == shop.build().reason
+
+
+def test_a_rehearsal_foresees_what_turns_all_orders(shop: Shop) -> None:
+    """A first currency, and a turn in how prices are read: the build then makes all days."""
+    rates = "orders: {currency_rates: {EUR: 1.1, GBP: 1.3}}\n"
+    (shop.home / "tallymark.yml").write_text(rates, encoding="utf-8")
+    shop.build()
+    for day, sold, words in (
+        (10, _sold(10, "C-1", currency="GBP"), "in a currency that no order had before"),
+        (11, _sold(11, "C-2", pieces=3), "prices of order lines are read otherwise"),
+    ):
+        shop.deliver(day, [sold])
+        planned = shop.project().plan()
+        assert words in planned.reason
+        result = shop.build()
+        assert (result.days, result.reason) == (planned.days, planned.reason)
+
+
+def test_a_rehearsal_after_going_back_builds_nothing(shop: Shop) -> None:
+    """As the build, which leaves the generation that somebody went back to."""
+    shop.deliver(10, [view(10 * DAY + NOON)])
+    (shop.home / "tallymark.yml").write_text("generations: 3\n", encoding="utf-8")
+    shop.build()
+    shop.project().rollback()
+    planned = shop.project().plan()
+    result = shop.build(generations=3)
+    assert (planned.needed, planned.reason) == (result.rebuilt, result.reason)
+    assert "by `tallymark rollback`" in planned.reason
 
 
 def test_days_that_do_not_add_up_with_the_rest_are_not_published(

@@ -13,6 +13,7 @@ from typing import Any
 
 from tallymark.build.book import Book, kept_book, open_book, settings_of, state_of
 from tallymark.build.export import in_order, place_exports, prepare_exports
+from tallymark.build.foresight import foresee_models, foresee_orders, turned
 from tallymark.build.going_back import restore_exports
 from tallymark.build.graph import bound, load_models, reads
 from tallymark.build.history import keep
@@ -86,12 +87,23 @@ class Builder:
         )
 
     def plan(self, entries: Sequence[Mapping[str, Any]], *, full: bool = False) -> BuildPlan:
-        """What a build would do, and why; nothing is changed."""
+        """What a build would do, and why; nothing is changed.
+
+        Raises:
+            ModelError: A model would not run, as far as its text tells.
+            ConfigError: Orders come in several currencies, and a rate is missing.
+        """
         state = self.state(entries)
         if not full and self.warehouse.meta().get("state") == state:
             return BuildPlan(needed=False, reason=_NOTHING, days=())
-        plan = self._planned(entries, full=full)[0]
+        if not full and (kept := held(self.warehouse, state)) is not None:
+            return BuildPlan(needed=False, reason=_HELD.format(kept), days=())
+        foresee_models(self.models, self._parameters(), self.own)
+        plan, planner = self._planned(entries, full=full)
+        if planner is not None and not plan.whole:
+            plan.whole = turned(planner, plan)
         if plan.whole:
+            foresee_orders(self.context, self.book.files(self.warehouse.root))
             return BuildPlan(needed=True, reason=f"all days: {plan.whole}")
         return BuildPlan(
             needed=True, reason=_said(plan), days=tuple(plan.days), clients=plan.clients,
@@ -111,8 +123,7 @@ class Builder:
         if not full and self.warehouse.meta().get("state") == state:
             return self._restored(state)
         if not full and (kept := held(self.warehouse, state)) is not None:
-            reason = f"held at generation {kept} by `tallymark rollback`; nothing changed since"
-            return self._restored(self.warehouse.meta()["state"], reason)
+            return self._restored(self.warehouse.meta()["state"], _HELD.format(kept))
         self.run = state
         plan, planner = self._planned(entries, full=full)
         days: list[str] | None = None
@@ -304,7 +315,8 @@ class Builder:
                 )
         orders, revenue, least, most = self.engine.rows(
             "select count(case when status = 'kept' then 1 end), coalesce(sum(revenue), 0), "
-            "min(currency), max(currency) from fct_orders where is_counted"
+            "min(stated), max(stated) from (select *, case when delivered_currency is not null "
+            "then currency end as stated from fct_orders where is_counted)"
         )[0]
         known, credited = self.engine.rows(
             "select sum(case when channel in ('Unknown', 'Unattributed') then 0 else revenue "
@@ -318,7 +330,8 @@ class Builder:
             "counted_orders": orders,
             "counted_revenue": str(revenue),
             "channel_share": float(known / credited) if credited else None,
-            # Orders all in one other currency than the shop's are taken as they are.
+            # Orders all in one other currency than the shop's are taken as they are, and with
+            # them the amounts of those that name none.
             "currency": most if most and least == most else self.config.shop.currency,
             "reconciliation": [{key: str(value) for key, value in one.items()} for one in amounts],
         }
@@ -369,6 +382,7 @@ class Builder:
 
 
 _NOTHING = "nothing changed since the last build"
+_HELD = "held at generation {} by `tallymark rollback`; nothing changed since"
 
 
 def _said(plan: Plan) -> str:
