@@ -195,7 +195,8 @@ class CheckResult:
 class BuildResult:
     """What was built: row counts by table, amounts that reconcile, files exported.
 
-    ``channel_share`` is the share of counted revenue whose last click has a known channel.
+    ``channel_share`` is the share of what counted orders brought, refunds aside, whose last click
+    has a known channel.
     ``days`` are the dates that were computed anew; all of them if absent.
     """
 

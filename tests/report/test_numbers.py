@@ -144,6 +144,20 @@ def test_a_refund_counts_in_every_policy(shop: Any, tmp_path: Path) -> None:
     assert [float(amount) for amount in orders.policies.values()] == [190, 250, 150, 90, 150]
 
 
+def test_a_refund_is_no_part_of_what_was_sold(shop: Any, tmp_path: Path) -> None:
+    """Of one whose order is older than the data no channel is known; no share is above one."""
+    tables = _tiny(shop)
+    tables["fct_orders"].append(
+        shop.order(20, NEXT, "-190.00", transaction_id="t0", status="refund", session_id=None)
+    )
+    tables["fct_attribution"].append(shop.credit(20, "last_click", "Unattributed", "-190.00"))
+    numbers = _numbers(shop.publish(tmp_path, tables))
+    assert numbers.no_channel is not None
+    assert numbers.no_channel.value == 100
+    assert numbers.no_channel_of == 200
+    assert numbers.no_channel_value == 0.5
+
+
 def test_intervals_hold_the_value(full: Warehouse) -> None:
     """With enough orders every stated value lies inside its interval."""
     numbers = _numbers(full)

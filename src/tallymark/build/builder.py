@@ -320,7 +320,7 @@ class Builder:
         )[0]
         known, credited = self.engine.rows(
             "select sum(case when channel in ('Unknown', 'Unattributed') then 0 else revenue "
-            "end), sum(revenue) from fct_attribution where model = 'last_click'"
+            "end), sum(revenue) from fct_attribution where model = 'last_click' and revenue > 0"
         )[0]
         tables = [one for one in self._published() if not one.startswith(("event_", "int_"))]
         counts = {one: self.engine.rows(f"select count(*) from {identifier(one)}")[0][0]

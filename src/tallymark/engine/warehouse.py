@@ -235,7 +235,9 @@ class Warehouse:
             ) from None
         except OSError as error:
             raise WarehouseError(
-                f"cannot be written: {error.strerror}", where=str(self.root)
+                f"cannot be written: {error.strerror}",
+                where=str(self.root),
+                fix="choose a folder that can be written, with --output or --warehouse",
             ) from error
         holder = self.root / ".lock.holder"
         try:

@@ -70,6 +70,12 @@ def headline(numbers: Numbers, judgement: Judgement, *, currency: str) -> str:
     return told + _trust(judgement)
 
 
+def _sold(numbers: Numbers) -> str:
+    """What a share of sales is of; refunds are no part of it."""
+    counted = numbers.orders is not None and numbers.orders.revenue.value == numbers.no_channel_of
+    return "it" if counted else "what was sold"
+
+
 def _trust(judgement: Judgement) -> str:
     if judgement.status is None:
         return ", on data that nobody has judged"
@@ -122,7 +128,7 @@ def conclusion(numbers: Numbers, judgement: Judgement, *, currency: str) -> list
             interval = f" ({no_channel_bound(numbers)})"
         said += [
             (percent(share), True),
-            (f" of it{interval} has no known channel by last click", False),
+            (f" of {_sold(numbers)}{interval} has no known channel by last click", False),
             ("; what channels show below is credit, not cause. ", False),
         ]
     said += _state(judgement, numbers.last)

@@ -144,6 +144,8 @@ class Numbers:
         days: The dates with data, oldest first. A date that nobody delivered is not among them:
             what happened on it is not known, and not nothing.
         gaps: The dates between them without data; holes of more than a month are left out.
+        no_channel: What was sold that no channel can claim by last click; refunds aside.
+        no_channel_of: What was sold in all, refunds aside.
         no_channel_orders: Where none of the orders lacks a channel, or each does: the exact
             one-sided 95 % bound on the share of orders that do, as (0, bound) or (bound, 1).
     """
@@ -157,6 +159,7 @@ class Numbers:
     gaps: tuple[dt.date, ...]
     channels: tuple[ChannelCredit, ...]
     no_channel: Money | None
+    no_channel_of: Decimal
     no_channel_share: Interval | None
     no_channel_orders: Interval | None
     coverage: tuple[Coverage, ...]
@@ -166,10 +169,14 @@ class Numbers:
 
     @property
     def no_channel_value(self) -> float | None:
-        """The share of counted revenue that no channel can claim by last click, 0 to 1."""
-        if self.no_channel is None or self.orders is None or not self.orders.revenue.value:
+        """The share of what was sold that no channel can claim by last click, 0 to 1.
+
+        Refunds are left out: of one whose order is older than the data no channel is known, and
+        what it takes back is no part of what was sold.
+        """
+        if self.no_channel is None or not self.no_channel_of:
             return None
-        return float(self.no_channel.value / self.orders.revenue.value)
+        return float(self.no_channel.value / self.no_channel_of)
 
 
 def compute(engine: Engine, *, currency: str, through: dt.date | None) -> Numbers:
@@ -179,7 +186,8 @@ def compute(engine: Engine, *, currency: str, through: dt.date | None) -> Number
     days = days_with_data(engine)
     has_credit = {"fct_orders", "fct_attribution"} <= tables
     orders = _orders(engine, currency) if "fct_orders" in tables else None
-    no_channel, share, bound = _no_channel(engine) if has_credit else (None, None, None)
+    nothing = None, Decimal(0), None, None
+    no_channel, sold, share, bound = _no_channel(engine) if has_credit else nothing
     first = days[0].date if days else None
     last = days[-1].date if days else None
     known = {day.date for day in days}
@@ -194,6 +202,7 @@ def compute(engine: Engine, *, currency: str, through: dt.date | None) -> Number
         gaps=gaps(days),
         channels=_channels(engine) if has_credit else (),
         no_channel=no_channel,
+        no_channel_of=sold,
         no_channel_share=share,
         no_channel_orders=bound,
         coverage=tuple(c for c in _coverage(engine, last) if c.date in known) if daily else (),
@@ -370,30 +379,33 @@ def _channels(engine: Engine) -> tuple[ChannelCredit, ...]:
     )
 
 
-def _no_channel(engine: Engine) -> tuple[Money | None, Interval | None, Interval | None]:
+def _no_channel(
+    engine: Engine,
+) -> tuple[Money | None, Decimal, Interval | None, Interval | None]:
     names = ", ".join(literal(name) for name in NO_CHANNEL)
     found = engine.rows(
         f"""
         select c.order_id, sum(c.revenue),
             sum(case when coalesce(c.channel, 'Unknown') in ({names}) then c.revenue else 0 end)
-        {_COUNTED_CREDIT} and c.model = 'last_click'
+        {_COUNTED_CREDIT} and c.model = 'last_click' and o.revenue > 0
         group by 1 order by 1
         """
     )
     if not found:
-        return None, None, None
+        return None, Decimal(0), None, None
+    sold = sum((Decimal(row[1] or 0) for row in found), Decimal(0))
     totals = [float(row[1] or 0) for row in found]
     without = [float(row[2] or 0) for row in found]
     amount = sum((Decimal(row[2] or 0) for row in found), Decimal(0))
-    if len(found) < FEWEST_FOR_INTERVAL or sum(totals) <= 0:
-        return Money(value=amount), None, None
+    if len(found) < FEWEST_FOR_INTERVAL:
+        return Money(value=amount), sold, None, None
     bound = none_seen(len(found))
     if not any(without):  # resampling would say that it can never be
-        return Money(value=amount), None, Interval(0.0, bound)
+        return Money(value=amount), sold, None, Interval(0.0, bound)
     if without == totals:
-        return Money(value=amount), None, Interval(1 - bound, 1.0)
+        return Money(value=amount), sold, None, Interval(1 - bound, 1.0)
     share = bootstrap_ratio(without, totals, seed=SEED)
-    return Money(value=amount, interval=bootstrap_total(without, seed=SEED)), share, None
+    return Money(value=amount, interval=bootstrap_total(without, seed=SEED)), sold, share, None
 
 
 def _coverage(engine: Engine, last: dt.date | None) -> tuple[Coverage, ...]:
