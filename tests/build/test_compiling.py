@@ -201,6 +201,15 @@ def test_a_folder_of_somebody_else_is_left_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    """It is left as it is."""
+    note = tmp_path / "notes.txt"
+    note.write_text("mine")
+    with pytest.raises(UsageError, match="this is no folder"):
+        write_compiled("spark", Config(), load_contract(None), own=NOWHERE, output=note)
+    assert note.read_text() == "mine"
+
+
 def test_a_payload_key_that_is_no_word(tmp_path: Path) -> None:
     """A path into JSON needs plain words."""
     contract = load_contract(None)

@@ -156,6 +156,18 @@ def test_nulls_are_found(shop: Shop) -> None:
         ("tests:\n  - {name: a, sql: drop table x}", ("exactly one select",)),
         ("tests:\n  - {name: a, sql: 'select * from read_text(1)'}", ("no table",)),
         ("tests:\n  - {name: a, sql: select z from mart_visits}", ("z", ".yml:2:")),
+        (
+            "columns:\n  - {name: orders, tests: [not_null, {accepted_values: [many]}]}",
+            (".yml:2:38:", "'many'", "values that the column can have"),
+        ),
+        (
+            "tests:\n  - {name: a, sql: select * from mart_visits where}",
+            ("is not SQL: something is missing at where",),
+        ),
+        (
+            "tests:\n  - {name: a, sql: select * from mart_visits join}",
+            ("is not SQL: something is missing at join",),
+        ),
         ("grain: [", ("is not YAML",)),
     ],
 )  # fmt: skip

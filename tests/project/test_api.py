@@ -104,6 +104,8 @@ def test_what_is_not_there(project: Project, tmp_path: Path) -> None:
         project.table("fct_order")
     with pytest.raises(UsageError, match="there are: "):
         project.table("zzz")
+    with pytest.raises(UsageError, match="no -1 rows"):
+        project.table("fct_orders").rows(limit=-1)
     with pytest.raises(WarehouseError, match="no warehouse here"):
         _ = Project.open(tmp_path).tables
 

@@ -18,7 +18,7 @@ _MEANT = re.compile(r'^Did you mean "([^"]+)"', re.MULTILINE)
 _MEND = "mend the SQL of this model"
 
 
-def blamed(error: duckdb.Error, where: str) -> ModelError:
+def blamed(error: duckdb.Error, where: str, fix: str = _MEND) -> ModelError:
     r"""What the engine said, as file:line, and the nearest name where it knows one.
 
     The text of a model must begin on the first line of what was run, so that lines are its own.
@@ -26,6 +26,7 @@ def blamed(error: duckdb.Error, where: str) -> ModelError:
     Args:
         error: What the engine raised.
         where: The file.
+        fix: What is to be done where no name is near.
 
     Example:
         >>> said = 'Binder Error: no column "x"\nCandidate bindings: "y", "z"\n\nLINE 2: x'
@@ -39,14 +40,14 @@ def blamed(error: duckdb.Error, where: str) -> ModelError:
     return ModelError(
         text.splitlines()[0],
         where=f"{where}:{line[1]}" if line and where.endswith(".sql") else where,
-        fix=f"did you mean {near[1]}?" if near else _MEND,
+        fix=f"did you mean {near[1]}?" if near else fix,
     )
 
 
 @contextmanager
-def blaming(where: str) -> Iterator[None]:
+def blaming(where: str, fix: str = _MEND) -> Iterator[None]:
     """Say which model DuckDB stumbled over."""
     try:
         yield
     except duckdb.Error as error:
-        raise blamed(error, where) from error
+        raise blamed(error, where, fix) from error

@@ -164,6 +164,8 @@ def write_compiled(
         UsageError: The folder holds something else.
         ModelError: A model cannot be said in the engine's SQL.
     """
+    if output.exists() and not output.is_dir():
+        raise UsageError("this is no folder", where=str(output), fix="name one with --output")
     files, left_out = compile_models(engine, config, contract, own=own, agents=warehouse)
     if output.exists() and not (output / _MARK).is_file() and any(output.iterdir()):
         raise UsageError(

@@ -64,6 +64,8 @@ def parse(sql: str) -> Parsed:
         known = error.errors if isinstance(error, sqlglot.ParseError) else []
         first = known[0] if known else {}
         said = str(first.get("description") or error).splitlines()[0]
+        if "<" in said:  # the parser speaks of its own pieces
+            said = f"something is missing at {first.get('highlight') or 'the end'}"
         return Parsed(problem=f"is not SQL: {said}", line=first.get("line"))
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         # The first one that is too much, or is none.

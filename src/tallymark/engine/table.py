@@ -92,7 +92,12 @@ class Table:
 
         Args:
             limit: At most so many.
+
+        Raises:
+            UsageError: The limit is below zero.
         """
+        if limit is not None and limit < 0:
+            raise UsageError(f"there are no {limit} rows", fix="give a limit of 0 or more")
         names = [name for name, _ in self.columns]
         return [dict(zip(names, row, strict=True)) for row in self._tuples(limit)]
 
