@@ -236,7 +236,10 @@ def _sparse(path: Path, start: bytes, size: int) -> None:
     [
         (b"PK\x03\x04", "file_kind"),
         (b"a,b,c\n1,2,3\n", "column_unusable"),
-        (b"client_id,page_url,referrer,event_name\n1,https://a.example/,,x\n", "column_unusable"),
+        (
+            b"client_id,page_url,referrer,event_name\n1,https://a.example/,,x\n",
+            "column_missing:timestamp",
+        ),
         (b"", "file_encoding"),
     ],
 )

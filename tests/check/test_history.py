@@ -121,7 +121,8 @@ def test_the_same_bytes_under_two_names(shop: Shop) -> None:
     result = shop.check()
     assert _found(result, "same_bytes") == {"2031-05-06.csv": ["same_bytes"]}
     found = next(one for one in result.deliveries[1].findings if one.rule == "same_bytes")
-    assert found.evidence == {"other": "2031-05-05.csv"}
+    assert found.evidence == {"other": "2031-05-05.csv", "explains": ["file_day"]}
+    assert found.fix.startswith("deliver the file of 2031-05-06: ")
 
 
 def test_two_empty_files_are_not_the_same_rows(shop: Shop) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tallymark.check import queries
+from tallymark.check.report_text import part
+from tallymark.check.row_shares import MANY
 from tallymark.check.samples import BROKEN, NOT_TEXT
 from tallymark.config import CheckRule, Severity
 from tallymark.ingest.encodings import NOT_UTF8
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["broken_lines", "first_damaged", "refuse_encoding"]
 
-# Share of lines that are no rows from which on the day cannot be trusted; the watch's rule
-# `quarantined_rows_many` says the same of all that was kept out.
-_MANY = 0.1
 _LOOKED_AT = 1000  # bad lines among which one is looked for that tells why
 _HARDLY_ANY = 0.9  # share of lines that are not UTF-8 from which on the file is of another encoding
 
@@ -37,7 +36,7 @@ def broken_lines(facts: Facts, rule: CheckRule) -> Iterator[dict[str, Any]]:
         yield {
             **_weighed(facts, rule, facts.undecoded),
             "subject": "encoding",
-            "message": f"{told} ({facts.undecoded / total:.1%})",
+            "message": f"{told} ({part(facts.undecoded / total)})",
             "where": NOT_TEXT,
             "fix": "export the file as UTF-8 and deliver it again; until then these rows are in "
             "quarantine/, byte for byte",
@@ -89,7 +88,7 @@ def _not_utf8(lines: int, total: int, guess: str) -> str:
 def _weighed(facts: Facts, rule: CheckRule, lines: int) -> dict[str, Any]:
     """What is said of any such lines; so many of them are an error, a single one never is."""
     share = lines / facts.rows
-    many = lines > 1 and share > _MANY
+    many = lines > 1 and share > MANY
     return {
         "rows": lines,
         "share": share,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from tallymark.check import queries
 from tallymark.check.hourly import unpacked
 from tallymark.check.past import CHANCE, LEARNING, Day, Entry, Habit, Told, clock
+from tallymark.check.report_text import count
 from tallymark.check.rules import Hit
 from tallymark.config import CheckRule, Severity
 from tallymark.contract import Calendar
@@ -25,11 +26,15 @@ _RECENT = 28  # days whose hours say what an hour of today should hold
 _CALM = 3.0  # variance of an hour's count over its mean, at least: visits bring several events
 _LARGE = 2.0  # times the expected rows, from which on a delivery is suspiciously large
 _NEAR = 0.75  # of the usual rows: what is not below needs no closer look
+_TOO_LARGE = (
+    "ask whether the export holds more than one day, or rows twice; nothing, if the shop was busy"
+)
 _FEW = 0.0025  # chance of so few rows, below which half a file is a warning: one number a day
 _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _SHOWN = 5
 _LISTED = 400  # days that a query names
 _WEEK = 7
+_KEPT_OUT = 0.1  # of the accepted rows: with more in quarantine, a day's hours teach nothing
 _STEADY = 2  # days delivered without a gap, before a weekday never seen counts as missed
 _HALF = 0.5
 
@@ -77,18 +82,21 @@ class Sizes:
         rule = self.rules.get("file_size")
         small = (rule.threshold if rule is not None else None) or 0.0
         grave = rows < _HALF * expected and fewer < CHANCE
+        fix = None
         if rows < small * expected and fewer < _FEW:
             says, severity = "only", Severity.P1 if grave else None
         elif rows > _LARGE * expected and more < CHANCE:
-            says, severity = "as many as", None
+            says, severity, fix = "as many as", None, _TOO_LARGE
         else:
             return None
         entry = _only(day)
         last = max(one["last_event_at"] or "" for one in day.entries)
         hit = Hit(
-            message=f"{says} {rows:,} rows, where about {expected:,.0f} were expected after the "
-            f"deliveries before ({rows / expected:.0%}); the last event is of {last[11:16]} UTC",
+            message=f"{says} {count(rows, 'row')}, where about {expected:,.0f} were expected after "
+            f"the deliveries before ({rows / expected:.0%}); the last event is of "
+            f"{last[11:16]} UTC",
             severity=severity,
+            fix=fix,
             evidence={"expected_rows": round(expected), "ratio": round(rows / expected, 3),
                       "last_event_at": last},
             query=_rows_of(day),
@@ -128,14 +136,16 @@ class Hours:
         files = [unpacked(one["traffic"]["hours"]) for one in whole]
         counts = [sum(hour) for hour in zip(*files, strict=True)]
         silent = False
+        # Rows that are kept out, for want of a time or a name, came all the same.
+        kept_out = sum(one["rows_quarantined"] for one in whole)
         for first, last in _empty(counts):
-            expected = self._expected(counts, first, last)
+            expected = max(0.0, self._expected(counts, first, last) - kept_out)
             if _chance_of_none(expected, _unrest(counts)) < CHANCE / HOURS and not _skipped(
                 whole, first, last
             ):
                 silent = True
                 yield _silence(_only(day), first, last, expected)
-        if not silent:
+        if not silent and kept_out <= _KEPT_OUT * sum(counts):
             self.past.append(counts)
 
     def _expected(self, counts: Sequence[int], first: int, last: int) -> float:
@@ -155,10 +165,10 @@ class Hours:
 def _empty(counts: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Stretches of empty hours, as first and last index."""
     start: int | None = None
-    for at, count in enumerate([*counts, 1]):
-        if not count and start is None:
+    for at, number in enumerate([*counts, 1]):
+        if not number and start is None:
             start = at
-        elif count and start is not None:
+        elif number and start is not None:
             yield start, at - 1
             start = None
 

@@ -81,16 +81,26 @@ def strays_of(groups: Sequence[tuple[Any, ...]], date: dt.date) -> Strays:
     total = counts.total()
     before = sum(rows for hour, rows in counts.items() if hour < 0)
     after = sum(rows for hour, rows in counts.items() if hour >= _HOURS)
-    for cut in sorted(range(-_FARTHEST, _FARTHEST + 1), key=abs):
-        if cut and _fits(counts, cut, total):
-            return Strays(before, after, cut, cut == _utc_midnight(groups))
+    fitting = [
+        (total - _inside(counts, cut), abs(cut), cut)
+        for cut in range(-_FARTHEST, _FARTHEST + 1) if cut and _fits(counts, cut, total)
+    ]  # fmt: skip
+    # Night hours are nearly empty: of several, the one that leaves the fewest rows outside.
+    if fitting:
+        cut = min(fitting)[-1]
+        return Strays(before, after, cut, cut == _utc_midnight(groups))
     return Strays(before, after)
+
+
+def _inside(counts: Counter[int], cut: int) -> int:
+    """Rows of the day that begins at an hour."""
+    # Where zones differ by half an hour, the first hour belongs to both days.
+    return sum(rows for hour, rows in counts.items() if cut <= hour <= cut + _HOURS)
 
 
 def _fits(counts: Counter[int], cut: int, total: int) -> bool:
     """Whether nearly all rows lie within the day from that hour on, and whole hours lack."""
-    # Where zones differ by half an hour, the first hour belongs to both days.
-    inside = sum(rows for hour, rows in counts.items() if cut <= hour <= cut + _HOURS)
+    inside = _inside(counts, cut)
     over = sum(
         rows for hour, rows in counts.items()
         if (_HOURS <= hour <= cut + _HOURS if cut > 0 else cut <= hour < 0)

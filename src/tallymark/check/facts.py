@@ -13,6 +13,7 @@ from tallymark.check.hourly import moment
 from tallymark.check.orders import OrderFacts, chance_collisions, measure_orders
 from tallymark.check.repeats import Close, close_events, repeated_rows
 from tallymark.contract import Contract, Payload
+from tallymark.engine.base import literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.landing import Landed
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Facts", "OrderFacts", "chance_collisions", "measure"]
 
+_TEXTS = frozenset({"client_id", "page_url", "event_name"})  # that land as they were delivered
 _FAULTS, _ROWS, _FIRST, _LAST = 2, 4, 5, 6  # places in a group of rows
 
 
@@ -49,9 +51,19 @@ class Facts:
     first_of: Mapping[Fault, str] = field(default_factory=dict)  # of rows with a time
     close: Close = field(default_factory=Close)
     groups: Sequence[tuple[Any, ...]] = ()  # accepted rows by day, hour, faults and step
+    headers: int = 0  # of the rows without a time, those that are the header again
     cut: bool = False  # the file ends in the middle of a row
     names: Payload = field(default_factory=Payload)
     values: Mapping[str, Sequence[Hit]] = field(default_factory=dict)
+
+    def of(self, fault: Fault) -> int:
+        """Accepted rows with a fault; of all rows, where none is accepted.
+
+        What is kept out for a graver reason has been told.
+        """
+        if not self.accepted:
+            return self.faults[fault]
+        return sum(row[_ROWS] for row in self.groups if row[_FAULTS] & fault.value)
 
 
 def measure(
@@ -99,6 +111,7 @@ def measure(
         close=close,
         groups=good,
         faults=faults,
+        headers=_headers(engine, landed, columns, faults),
         first=moment(min(row[_FIRST] for row in good)) if good else None,
         last=moment(max(row[_LAST] for row in good)) if good else None,
         main_day=min(days, key=lambda day: (-days[day], day), default=None),
@@ -109,6 +122,18 @@ def measure(
         encoding=landed.encoding,
         names=contract.payload,
     )
+
+
+def _headers(
+    engine: DuckEngine, landed: Landed, columns: Mapping_, faults: Mapping[Fault, int]
+) -> int:
+    """Rows that are the header again, as files that were joined have it."""
+    names = {role: name for role, name in columns.roles.items() if name and role in _TEXTS}
+    if not faults[Fault.TIME] or landed.light or "event_name" not in names:
+        return 0
+    same = " and ".join(f"{role} = {literal(name)}" for role, name in sorted(names.items()))
+    time = f"faults & {Fault.TIME.value} > 0"
+    return int(engine.rows(f"select count(*) from {landed.source} where {time} and {same}")[0][0])
 
 
 def _firsts(groups: Sequence[tuple[Any, ...]]) -> dict[Fault, str]:

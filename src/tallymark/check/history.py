@@ -88,7 +88,7 @@ def _days(entries: Sequence[Entry]) -> tuple[list[Day], list[Told]]:
     """The days in order, and which deliveries are another one under a second name."""
     days: dict[str, Day] = {}
     told: list[Told] = []
-    versions: dict[str, str] = {}
+    versions: dict[str, Entry] = {}
     for entry in entries:
         if not entry["date"]:
             continue
@@ -96,15 +96,15 @@ def _days(entries: Sequence[Entry]) -> tuple[list[Day], list[Told]]:
         day.delivered.append(entry)
         if not entry["rows_read"]:
             continue
-        other = versions.setdefault(entry["version"], entry["delivery"])
-        if other != entry["delivery"]:
-            told.append(_same(entry, other))
+        other = versions.setdefault(entry["version"], entry)
+        if other is not entry:
+            told.append(_same(entry, other["delivery"], other["date"]))
         elif entry.get("traffic"):
             day.entries.append(entry)
     return [days[date] for date in sorted(days)], told
 
 
-def _same(entry: Entry, other: str) -> Told:
+def _same(entry: Entry, other: str, day: str | None) -> Told:
     hit = Hit(
         message=f"the same bytes were delivered before as {other}; their rows are "
         "flagged as repeats and count once",
@@ -112,7 +112,10 @@ def _same(entry: Entry, other: str) -> Told:
         rows=entry["rows_read"],
         share=1.0,
         query=rows_read(entry["delivery"]),
-    )
+        fix=None if day in {None, entry["date"]} else (
+            f"deliver the file of {entry['date']}: what came in its place is that of {day}"
+        ),
+    )  # fmt: skip
     return Told("same_bytes", entry["delivery"], hit)
 
 

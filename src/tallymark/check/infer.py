@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from tallymark.check.evidence import (
 )
 from tallymark.check.synonyms import called, synonyms
 from tallymark.classify.hosts import host_of, internal_host
-from tallymark.config import Config, load
+from tallymark.config import Config, Severity, load
 from tallymark.contract import SHIPPED, Column, Contract
 from tallymark.engine.warehouse import write_atomically
 from tallymark.errors import InputError, UsageError
@@ -66,13 +67,15 @@ def write_project(
     """
     own = Paths.of(Config(), directory / "tallymark.yml", output=directory).written
     deliveries = find_deliveries(source, own=own, say=say)
-    sample = _sample(deliveries)
+    sample, broken = _sample(deliveries)
     if not sample:
+        first, reason = broken[0]
+        asked = shlex.quote(source)
         raise InputError(
-            "none of the deliveries can be read", where=source,
-            fix="run `tallymark check --input ...` to see what is wrong with each",
+            f"none of the deliveries can be read: {first.key}: {reason}", where=source,
+            fix=f"run `tallymark check --input {asked}` to see what is wrong with each",
         )  # fmt: skip
-    contract = load(Contract, None, SHIPPED)
+    contract = _named(load(Contract, None, SHIPPED), sample)
     contract = with_formats(contract, tuple(counted_in(sample, contract)))
     texts = {
         "tallymark.yml": _settings(directory, source, sample, contract),
@@ -89,16 +92,44 @@ def write_project(
     return paths
 
 
-def _sample(deliveries: Sequence[Delivery]) -> Sample:
+def _sample(deliveries: Sequence[Delivery]) -> tuple[Sample, list[tuple[Delivery, str]]]:
+    """The heads of some deliveries, and why others cannot be read."""
     step = max(1, len(deliveries) // LOOKED_AT)
     chosen = sorted({*range(0, len(deliveries), step), len(deliveries) - 1})
-    heads = []
+    heads, broken = [], []
     for index in chosen:
         try:
             heads.append((deliveries[index], read_head(deliveries[index])))
-        except Broken:
-            continue
-    return heads
+        except Broken as error:
+            broken.append((deliveries[index], error.message))
+    return heads, broken
+
+
+def _named(contract: Contract, sample: Sample) -> Contract:
+    """The contract with the names that the gate would read its columns under.
+
+    What is sure of some columns makes others sure: so it is asked again until nothing changes.
+    """
+    seen, head = profiles(sample), sample[0][1]
+    for _ in contract.columns:
+        taken = {name for name in map_columns(contract, head).roles.values() if name}
+        taken |= {one.delivered for one in map_columns(contract, head).renames}
+        others = tuple(
+            Column(name=name, kind=profile.kind, required=False, if_missing=Severity.P3)
+            for name, profile in seen.items()
+            if name not in taken and profile.files == profile.of
+        )
+        whole = contract.model_copy(update={"columns": (*contract.columns, *others)})
+        renames = map_columns(whole, head).renames
+        names = {one.column.name: one.delivered for one in renames if one.adopted}
+        if not names:
+            break
+        columns = tuple(
+            one.model_copy(update={"name": names.get(one.name, one.name)})
+            for one in contract.columns
+        )
+        contract = contract.model_copy(update={"columns": columns})
+    return contract
 
 
 def _quoted(text: str) -> str:

@@ -44,12 +44,14 @@ class Fields:
     filled: dict[str, list[int]] = field(default_factory=dict)
     habits: dict[str, Habit] = field(default_factory=dict)
     lost_since: dict[str, str] = field(default_factory=dict)
+    places: dict[bool, int] = field(default_factory=lambda: {False: 0, True: 0})
 
     def look(self, day: Day) -> Iterator[Told]:
         """Fields lost, wholly or in part."""
         for entry in day.entries:
             for name, (have, want) in _fields(entry, self.filled):
-                before = self.filled.setdefault(name, [0, 0])
+                # A field that is new was filled in none of the earlier purchases.
+                before = self.filled.setdefault(name, [0, self.places[_ITEM in name]])
                 if have == 0 and _impossible(before, want):
                     # A day on which the field is lost does not teach that empty is normal.
                     yield self._lost(name, entry, want)
@@ -62,6 +64,8 @@ class Fields:
                     self.habits.setdefault(name, Habit()).add(day.number, want - have, want)
                 else:
                     yield told
+            for of_item, number in _places(entry).items():
+                self.places[of_item] += number
 
     def _lost(self, name: str, entry: Entry, want: int) -> Told:
         before = self.filled[name]
@@ -130,12 +134,18 @@ class Fields:
 def _fields(entry: Entry, known: Mapping[str, object]) -> Iterator[tuple[str, tuple[int, int]]]:
     """Filled and expected places by field; a known field that no payload names is empty."""
     fields = entry["fields"]
-    places = dict.fromkeys((False, True), 0)
-    for name, (_, want) in fields.items():
-        places[_ITEM in name] = max(places[_ITEM in name], want)
+    places = _places(entry)
     for name in sorted({*fields, *known} if fields else ()):
         have, want = fields.get(name, (0, places[_ITEM in name]))
         yield name, (have, want)
+
+
+def _places(entry: Entry) -> dict[bool, int]:
+    """In how many places a field can stand: of a purchase, and of a line of one."""
+    places = {False: 0, True: 0}
+    for name, (_, want) in entry["fields"].items():
+        places[_ITEM in name] = max(places[_ITEM in name], want)
+    return places
 
 
 def _impossible(before: Sequence[int], want: int) -> bool:

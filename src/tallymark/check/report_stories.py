@@ -14,7 +14,8 @@ from tallymark.results import DeliveryReport, Finding, Severity, Verdict
 __all__ = ["Run", "Sentence", "Story", "runs", "seen_on", "stories"]
 
 _RUN = 3  # as many clean deliveries side by side are one line
-_NUMBER = re.compile(r"\d[\d.,:%]*")  # sentences that differ in numbers alone say the same
+# Sentences that differ in numbers alone, and in what agrees with them, say the same.
+_NUMBER = re.compile(r"(under )?\d[\d.,:%]*|\b(has|have|is|are|repeats?|comes?)\b")
 _HEAVY = {Verdict.STOP: 0, Verdict.QUARANTINE: 1, Verdict.WARN: 2, Verdict.PASS: 2}
 
 

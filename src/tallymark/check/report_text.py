@@ -7,11 +7,12 @@ from decimal import Decimal
 
 from tallymark.escaping import escaped, plain
 
-__all__ = ["cell", "count", "day_words", "moment_words", "money_words", "percent"]
+__all__ = ["agreed", "cell", "count", "day_words", "moment_words", "money_words", "part", "percent"]
 
 # What a spreadsheet takes for the beginning of a formula, in ASCII and in full width.
 _RISKY = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
 _SMALLEST = 0.001
+_ONE = {"have": "has", "are": "is", "repeat": "repeats", "come": "comes"}
 _MIDNIGHT_MINUTES = 5  # a day whose first event comes this late began at midnight all the same
 
 
@@ -26,6 +27,16 @@ def cell(value: object) -> object:
 def count(number: int, one: str, many: str = "") -> str:
     """``1 delivery``, ``3,000 deliveries``."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def agreed(number: int, said: str) -> str:
+    """What is said of some things, its verb agreeing with their number.
+
+    >>> agreed(1, "have no client id"), agreed(2, "have no client id")
+    ('has no client id', 'have no client id')
+    """
+    verb, _, rest = said.partition(" ")
+    return f"{_ONE.get(verb, verb)} {rest}" if number == 1 else said
 
 
 def day_words(day: str | None, *, year: bool = False) -> str:
@@ -62,3 +73,12 @@ def percent(share: float) -> str:
     if 0 < share < _SMALLEST:
         return f"under {_SMALLEST:.1%}"
     return f"{share:.1%}".replace(".0%", "%")
+
+
+def part(share: float) -> str:
+    """A share beside its count: with one decimal, and never 0 % for something.
+
+    >>> part(1.0), part(0.1353), part(0.00002)
+    ('100.0%', '13.5%', 'under 0.1%')
+    """
+    return percent(share) if 0 < share < _SMALLEST else f"{share:.1%}"

@@ -20,6 +20,7 @@ from tallymark.check.facts import Facts
 from tallymark.check.money import Again, Touched
 from tallymark.check.parameters import ROW_TESTS, VALUE_CHECKS, foreign_keys, refuse_parameters
 from tallymark.check.plugins import load_plugin, plugin_names
+from tallymark.check.row_shares import kept_out, share_above, times, without
 from tallymark.check.samples import LINES, Look
 from tallymark.config import Action, CheckRule, CheckRules, Severity, place
 from tallymark.contract import Contract, load_contract
@@ -209,33 +210,6 @@ def since(facts: Facts | None) -> str:
     return f"{day}T00:00:00.000Z" if day else ""
 
 
-def _share_above(
-    facts: Facts, rule: CheckRule, rows: int, what: str, condition: str, fault: Fault | None = None
-) -> Iterator[Hit]:
-    """A hit if more than the threshold's share of the rows is affected.
-
-    Args:
-        condition: SQL over ``events`` that picks the rows; over ``landed`` if a fault is given.
-        fault: The flag of landing that marks the same rows.
-    """
-    key = facts.delivery.key
-    if fault is None:
-        query = queries.rows_of_events(key, condition)
-        where = f"({condition}) and {queries.SOUND}"
-    else:
-        query, where = queries.rows_of(key, condition), f"faults & {fault.value} > 0"
-    share = rows / facts.rows if facts.rows else 0.0
-    if rows and share > (rule.threshold or 0.0):
-        yield Hit(
-            message=f"{rows:,} of {facts.rows:,} rows ({share:.1%}) {what}",
-            rows=rows,
-            share=share,
-            evidence={"threshold": rule.threshold or 0.0},
-            query=query,
-            where=where,
-        )
-
-
 # ---------------------------------------------------------------- tier 0 and 1
 
 
@@ -258,12 +232,12 @@ def _file_day(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     strays = strays_of(facts.groups, facts.delivery.date)
     if strays.of_utc:
         return  # cut at midnight of UTC, as most exports are
-    for hit in _share_above(
+    for one in share_above(
         facts, rule, facts.faults[Fault.OTHER_DAY],
         strays.said(facts.delivery.date, facts.main_day),
         f"event_date <> date '{facts.delivery.date}'", Fault.OTHER_DAY,
     ):  # fmt: skip
-        yield replace(hit, severity=Severity.P3, fix=CUT_FIX) if strays.cut else hit
+        yield replace(Hit(**one), severity=Severity.P3, fix=CUT_FIX) if strays.cut else Hit(**one)
 
 
 @_check
@@ -334,54 +308,42 @@ def _broken_row(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
 
 @_check
 def _time_unparseable(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    other = next((one for one in facts.columns.changes if one.column.role == "timestamp"), None)
-    told, bad = "have a time that cannot be read", "event_time is null"
-    for hit in _share_above(facts, rule, facts.faults[Fault.TIME], told, bad, Fault.TIME):
-        yield replace(hit, fix=column_words.changed(other)["fix"]) if other is not None else hit
+    yield from (Hit(**one) for one in times(facts, rule))
 
 
 @_check
 def _event_name_missing(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    for hit in _share_above(
-        facts, rule, facts.faults[Fault.EVENT_NAME], "have no event name",
-        "event_name is null", Fault.EVENT_NAME,
-    ):  # fmt: skip
-        yield replace(hit, since=facts.first_of.get(Fault.EVENT_NAME))
+    told, first = "have no event name", facts.first_of.get(Fault.EVENT_NAME)
+    for one in kept_out(facts, rule, Fault.EVENT_NAME, told, "event_name is null"):
+        yield Hit(**one, since=first)
 
 
 @_check
 def _client_missing(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    yield from _share_above(
-        facts, rule, facts.faults[Fault.CLIENT], "have no client id", "client_id is null",
-        Fault.CLIENT,
-    )  # fmt: skip
+    for one in without(facts, rule, Fault.CLIENT, "have no client id", "client_id is null"):
+        yield Hit(**one)
 
 
 @_check
 def _page_invalid(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    yield from _share_above(
-        facts, rule, facts.faults[Fault.PAGE], "have no absolute page URL", "page_host is null",
-        Fault.PAGE,
-    )  # fmt: skip
+    for one in without(facts, rule, Fault.PAGE, "have no absolute page URL", "page_host is null"):
+        yield Hit(**one)
 
 
 @_check
 def _agent_missing(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     if facts.columns.roles.get("user_agent") is not None:
-        yield from _share_above(
-            facts, rule, facts.faults[Fault.AGENT], "have no user agent", "user_agent is null",
-            Fault.AGENT,
-        )  # fmt: skip
+        for one in without(facts, rule, Fault.AGENT, "have no user agent", "user_agent is null"):
+            yield Hit(**one)
 
 
 @_check
 def _repeated_rows(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    for hit in _share_above(
+    for one in share_above(
         facts, rule, facts.repeated, "repeat another row of the delivery exactly", "is_repeat"
     ):
-        yield replace(
-            hit, query=queries.repeats(facts.delivery.key), where=None, since=facts.first_repeat
-        )
+        query = queries.repeats(facts.delivery.key)
+        yield replace(Hit(**one), query=query, where=None, since=facts.first_repeat)
 
 
 # ---------------------------------------------------------------- orders

@@ -28,6 +28,7 @@ from tallymark.check.past import (
     onset,
 )
 from tallymark.check.repeats import DOUBLE_MS
+from tallymark.check.report_text import part
 from tallymark.check.rules import Hit
 from tallymark.config import CheckRule, Severity
 from tallymark.contract import Contract
@@ -193,8 +194,8 @@ class Shares:
             before += f", so about {touched:,} are too many"
         hit = Hit(
             subject=name.removeprefix(_DOUBLE) if ":" in name or check.startswith("column") else "",
-            message=f"{rows:,} of {of:,} {kind.rows} ({rows / of:.1%}){_when(window)} {kind.says}"
-            f"{before}{more}",
+            message=f"{rows:,} of {of:,} {kind.rows} ({part(rows / of)}){_when(window)} "
+            f"{kind.says}{before}{more}",
             rows=touched,
             share=touched / entry["rows_read"],
             severity=severity,

@@ -14,8 +14,9 @@ from tallymark.check.parameters import above, limit_of
 from tallymark.check.payload_schema import misfits
 from tallymark.check.plugins import PluginError, Rows, called, load_plugin, plugin_names
 from tallymark.check.predicates import Compiled, Key, Predicate, event_names
-from tallymark.check.queries import rows_of
+from tallymark.check.queries import SOUND, rows_of
 from tallymark.check.repeats import all_differ
+from tallymark.check.report_text import part
 from tallymark.check.rules import Hit, built_in
 from tallymark.classify.hosts import (
     HostIndex,
@@ -88,6 +89,11 @@ class _Measuring:
         tests += [
             one for rule in rules.rules if rule.enabled for one in self._later_than_the_day(rule)
         ]
+        if self._sound:
+            tests = [
+                dataclasses.replace(one, bad=f"({one.bad} and {SOUND})")
+                if one.rule.check == "event_unknown" else one for one in tests
+            ]  # fmt: skip
         found: dict[str, list[Hit]] = {}
         for test, bad, of in self._counted(tests):
             if above(test.rule, bad, of):
@@ -124,6 +130,12 @@ class _Measuring:
 
     # ------------------------------------------------------------ rows
 
+    @property
+    def _sound(self) -> str:
+        """Where some rows are kept out: that a row is not; what is wrong with those is told."""
+        some = 0 < self.facts.accepted < self.landed.rows
+        return f" and {SOUND}" if some else ""
+
     def _counted(self, tests: Sequence[Predicate]) -> Iterator[tuple[Predicate, int, int]]:
         """How many rows are bad and how many are tested: one pass over what the tests read."""
         if not tests:
@@ -155,7 +167,7 @@ class _Measuring:
         return Hit(
             severity=severity,
             subject=test.subject,
-            message=f"in {bad:,} of {of:,} {_rows_of(rule)} ({bad / of:.1%}) {test.reason}{told}",
+            message=f"in {bad:,} of {of:,} {_rows_of(rule)} ({part(bad / of)}) {test.reason}{told}",
             rows=bad,
             share=bad / of,
             evidence=evidence,
@@ -215,8 +227,8 @@ class _Measuring:
         if above(key.rule, extra, rows):
             yield Hit(
                 subject=key.subject,
-                message=f"{extra:,} of {rows:,} {_rows_of(key.rule)} ({extra / rows:.1%}) repeat "
-                f"a {key.what} that came before; {values:,} came more than once",
+                message=f"{extra:,} of {rows:,} {_rows_of(key.rule)} ({part(extra / rows)}) "
+                f"repeat a {key.what} that came before; {values:,} came more than once",
                 rows=int(extra),
                 share=extra / rows,
                 evidence={**limit_of(key.rule), "values": int(values)},
@@ -271,18 +283,18 @@ class _Measuring:
         )
 
     def _no_json(self, rule: CheckRule) -> Iterator[Hit]:
-        broken, deep = self.facts.faults[Fault.PAYLOAD], self._too_deep()
-        rows = self.landed.rows
-        if above(rule, broken + deep, rows):
+        broken, deep = self.facts.of(Fault.PAYLOAD), self._too_deep()
+        rows, bad = self.landed.rows, broken + deep
+        if above(rule, bad, rows):
             nested = f", {deep:,} of them nested deeper than {MAX_DEPTH} levels" if deep else ""
             yield Hit(
-                message=f"in {broken + deep:,} of {rows:,} rows ({(broken + deep) / rows:.1%}) the "
-                f"payload is no JSON that can be read{nested}",
-                rows=broken + deep,
-                share=(broken + deep) / rows,
+                message=f"in {bad:,} of {rows:,} rows ({part(bad / rows)}) the payload "
+                f"is no JSON that can be read{nested}",
+                rows=bad,
+                share=bad / rows,
                 evidence={**limit_of(rule), "no_json": broken, "too_deep": deep},
                 query="" if deep else None,
-                where=f"(faults & {Fault.PAYLOAD.value} > 0)",
+                where=f"(faults & {Fault.PAYLOAD.value} > 0{self._sound})",
             )
 
     def _too_deep(self) -> int:
@@ -294,6 +306,7 @@ class _Measuring:
             rows = self.engine.rows(
                 f"select line_number, payload from {self.source} "
                 f"where faults & {Fault.DEEP.value} > 0 and faults & {Fault.PAYLOAD.value} = 0 "
+                f"{self._sound} "
                 f"and line_number > {line} order by line_number limit {_DEEP_PAGE}"
             )
             found += sum(1 for _, text in rows if not depth_within(text, MAX_DEPTH))
@@ -329,8 +342,8 @@ class _Measuring:
         if above(rule, odd, rows):
             told = ", ".join(f"{_plain(one)} ({n:,})" for one, n in strange.most_common(_SHOWN))
             yield Hit(
-                message=f"{odd:,} of {rows:,} pages ({odd / rows:.1%}) are of hosts that are not "
-                f"the shop's: {told}",
+                message=f"{odd:,} of {rows:,} pages ({part(odd / rows)}) are of hosts that are "
+                f"not the shop's: {told}",
                 # Without a list of the shop's hosts this is a guess.
                 severity=None if named else Severity.P3,
                 rows=odd,
@@ -352,12 +365,12 @@ class _Measuring:
         for one in misfits(self.engine, self.source, self.contract, only):
             if not above(rule, one.rows, one.judged):
                 continue
-            part = "" if one.judged == one.of else f" looked at (of {one.of:,})"
+            looked = "" if one.judged == one.of else f" looked at (of {one.of:,})"
             said = ", ".join(f"{place} ({count:,})" for place, count in one.shown)
             yield Hit(
                 subject=one.event[:_LONGEST],
-                message=f"{one.rows:,} of {one.judged:,} payloads of {_plain(one.event)}{part} "
-                f"({one.rows / one.judged:.1%}) do not fit their schema: {said}",
+                message=f"{one.rows:,} of {one.judged:,} payloads of {_plain(one.event)}{looked} "
+                f"({part(one.rows / one.judged)}) do not fit their schema: {said}",
                 rows=one.rows,
                 share=one.rows / one.judged,
                 evidence={**limit_of(rule), "looked_at": one.judged, "of": one.of,

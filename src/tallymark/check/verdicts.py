@@ -12,6 +12,7 @@ from tallymark.check.days import NO_CLOCK, Clock
 from tallymark.check.facts import Facts
 from tallymark.check.header_history import header_findings
 from tallymark.check.history import history_findings
+from tallymark.check.once import told_once
 from tallymark.check.quarantine import Refusal, hopeless
 from tallymark.check.queries import answerable
 from tallymark.check.samples import masked, private
@@ -62,9 +63,9 @@ def summarise(entries: Sequence[Mapping[str, Any]], rules: CheckRules, contract:
     for entry in entries:
         own = [as_finding(one) for one in entry["findings"]]
         later = [*history.get(entry["delivery"], []), *headers.get(entry["delivery"], [])]
-        found = [*own, *later]
+        found = told_once([*own, *later], rules, contract, entry["rows_read"])
         verdict = Verdict(entry["verdict"])
-        if len(found) > len(own) and verdict in {Verdict.PASS, Verdict.WARN}:
+        if later and verdict in {Verdict.PASS, Verdict.WARN}:
             verdict = verdict_of("warn", found, 0)
         share = entry["rows_quarantined"] / entry["rows_read"] if entry["rows_read"] else 0.0
         refused = not entry["score"] and not entry["rows_accepted"]
