@@ -183,7 +183,7 @@ def test_rows_are_released_by_their_lines(shop: Shop) -> None:
     assert _release(shop, ROWS, NAMELESS, lines=(lines[0], lines[1])).rows_let_in == 2
     assert (ROWS, NAMELESS, 1) in _open(shop)
     _adds_up(shop)
-    assert _release(shop, ROWS, NAMELESS).rows_let_in == 1
+    assert _release(shop, ROWS, NAMELESS).rows_let_in == 3
     assert _open(shop)[0] == (ROWS, TIMELESS, 1)
     found = {one.id: one for one in _judge(shop)[ROWS].findings}
     assert found[f"quarantine_released:{NAMELESS}"].rows == 3
@@ -241,6 +241,24 @@ def test_discarding_takes_a_release_back(shop: Shop) -> None:
     assert _discard(shop, ROWS, NAMELESS).decision is not None
     assert _release(shop, ROWS).rows_let_in == 0
     assert len(read(shop.home / "decisions")) == 3
+
+
+def test_releasing_takes_a_discard_back(shop: Shop) -> None:
+    """Whether other rules keep something out or none does; what can never be let in stays out."""
+    _judge(shop)
+    _discard(shop, ROWS, NAMELESS)
+    assert NAMELESS not in [rule for _, rule, _ in _open(shop)]
+    with pytest.raises(UsageError, match=f"'{REFUSED}' keeps nothing"):
+        _release(shop, ROWS, REFUSED)
+    assert _release(shop, ROWS, NAMELESS).rows_let_in == 3
+    _adds_up(shop)
+    _discard(shop, WHOLE)
+    assert _release(shop, WHOLE).rows_accepted == 0
+    assert _release(shop, WHOLE, REFUSED).rows_accepted == 10
+    _discard(shop, ROWS, TIMELESS)
+    with pytest.raises(UsageError, match="belongs to no day"):
+        _release(shop, ROWS, TIMELESS)
+    _adds_up(shop)
 
 
 def test_what_has_no_rows_cannot_be_released(shop: Shop) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tallymark.check.quarantine import Quarantine, Row
+from tallymark.check.quarantine import Quarantine, Row, hopeless
 from tallymark.check.samples import masked, masked_id
 from tallymark.check.settle import DISCARD, RELEASE, Lines, Settlements
 from tallymark.config import Severity, fingerprint
@@ -309,13 +309,38 @@ class Desk:
         Raises:
             UsageError: Nothing of it was ever kept out, or what a rule keeps out can never be in.
         """
-        if self.quarantine.note(key) is None and self._settled(key):
+        note: Note | None = self.quarantine.note(key)
+        back = self._discarded(key, note, rules)
+        if note is None and self._settled(key) and not back:
             return self._outcome(key, None, self._accepted(key), self.judge(()))
-        note = _asked_for(self.quarantine, key, rules)
-        rules = _releasable(note, rules, lines)
+        rest = [rule for rule in rules if rule not in back]
+        if rest or not back:
+            note = _asked_for(self.quarantine, key, rest)
+            rest = _releasable(note, rest, lines)
+        # What was left out by decision is let in again by one: it is in no list any more.
+        note = note or self._past_note(key)
+        if note is None:
+            note = _asked_for(self.quarantine, key, rules)
+        rules = [*back, *rest]
         path = self._decide(RELEASE, note, rules, lines, reason) if rules else None
         before = self._accepted(key)
         return self._outcome(key, path, before, self.judge(self._copies(note)))
+
+    def _discarded(self, key: str, note: Note | None, rules: Sequence[str]) -> list[str]:
+        """Those of the rules whose rows, or delivery, were left out by decision.
+
+        Raises:
+            UsageError: What one keeps out can never be let in.
+        """
+        known = note or self._past_note(key)
+        if known is None:
+            return []
+        decided = Settlements(self.decisions).of(key, str(known["version"])).discarded
+        back = [rule for rule in dict.fromkeys(rules) if rule in decided]
+        for rule in back:
+            if why := hopeless(rule):
+                raise _never(rule, key, why)
+        return back
 
     def discard(self, key: str, *, rules: Sequence[str] = (), reason: str = "") -> Outcome:
         """Decide that what is kept out stays out; it is settled, and its bytes are history.
@@ -453,8 +478,12 @@ def _releasable(note: Note, rules: Sequence[str], lines: Lines | None) -> list[s
         wanted = wanted or list(items)
     for rule in wanted:
         if items[rule].get("hopeless"):
-            raise UsageError(
-                f"{rule} of {key!r} cannot be released: {items[rule]['hopeless']}",
-                fix="mend it at the source and deliver it again, or discard it",
-            )
+            raise _never(rule, key, str(items[rule]["hopeless"]))
     return wanted
+
+
+def _never(rule: str, key: str, why: str) -> UsageError:
+    return UsageError(
+        f"{rule} of {key!r} cannot be released: {why}",
+        fix="mend it at the source and deliver it again, or discard it",
+    )

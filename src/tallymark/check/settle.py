@@ -144,7 +144,8 @@ def _said(rule: str, rows: int) -> Finding:
         message=f"{rows:,} row{'' if rows == 1 else 's'} let in by decision although "
         f"{rule} would keep {'it' if rows == 1 else 'them'} out",
         since="", rows=rows, evidence={"decision": "released"},
-        fix="nothing, unless the decision was wrong: `tallymark quarantine discard` takes it back",
+        fix="nothing, unless the decision was wrong: `tallymark quarantine discard` with "
+        f"`--rule {rule}` takes it back",
     )  # fmt: skip
 
 
