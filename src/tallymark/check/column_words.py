@@ -54,7 +54,7 @@ def renamed(rename: Rename) -> dict[str, Any]:
         )  # fmt: skip
         message += f"{also}; {doubt}"
     agree = (
-        f"`tallymark contract alias {shlex.quote(old)} {shlex.quote(spelled(rename.delivered))}`, "
+        f"`tallymark contract alias {_words(old, spelled(rename.delivered))}`, "
         f"which adds `aliases: [{_yaml(rename.delivered)}]` to it in {_CONTRACT}"
     )
     return {
@@ -190,4 +190,13 @@ def shown(name: str) -> str:
 
 
 def _yaml(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else json.dumps(spelled(name), ensure_ascii=False)
+    if _PLAIN.fullmatch(name):
+        return name
+    # Of what nobody sees YAML knows the escapes of JSON.
+    return json.dumps(name, ensure_ascii=spelled(name) != name)
+
+
+def _words(*names: str) -> str:
+    """Names as words of a command; ``--`` before them if one could be taken for an option."""
+    words = " ".join(map(shlex.quote, names))
+    return f"-- {words}" if any(name.startswith("-") for name in names) else words

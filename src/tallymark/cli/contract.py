@@ -19,6 +19,7 @@ from tallymark.cli.options import (
     say,
     warehouse_at,
 )
+from tallymark.ingest.encodings import spelled, unspelled
 
 if TYPE_CHECKING:
     from tallymark.check.contracts import Adopted
@@ -55,13 +56,14 @@ def show(*, home: Path | None, config: Path | None, quiet: bool, as_json: bool) 
 
 def _show(contract: Contract, where: str) -> None:
     click.echo(printable(f"Contract version {contract.version} ({where})"))
-    width = max(len(column.name) for column in contract.columns)
+    named = [(spelled(column.name), column) for column in contract.columns]
+    width = max(len(name) for name, _ in named)
     click.echo("\nColumns")
-    for column in contract.columns:
-        click.echo(printable(f"  {column.name.ljust(width)}  {_promise(column)}"))
+    for name, column in named:
+        click.echo(printable(f"  {name.ljust(width)}  {_promise(column)}"))
     click.echo("\nEvents")
     for step, names in contract.events.steps():
-        click.echo(printable(f"  {step}: {', '.join(names) or 'none'}"))
+        click.echo(printable(f"  {step}: {', '.join(map(spelled, names)) or 'none'}"))
     for title, names in (
         ("Payload schemas", tuple(contract.payloads)),
         ("Own hosts", contract.hosts.own),
@@ -84,7 +86,7 @@ def _promise(column: Column) -> str:
     """What a column promises, in a line."""
     role = f" ({column.role})" if column.role and column.role != column.name else ""
     said = [f"{column.kind}{role}", "required" if column.required else "optional"]
-    said += [f"also called {', '.join(column.names[1:])}"] if column.aliases else []
+    said += [f"also called {', '.join(map(spelled, column.names[1:]))}"] if column.aliases else []
     said += [f"like {column.pattern}"] if column.pattern else []
     said += [f"one of {', '.join(column.allowed)}"] if column.allowed else []
     for low, high, what in ((column.min, column.max, ""),
@@ -171,9 +173,11 @@ def alias(
     """
     from tallymark.check.contracts import adopt  # noqa: PLC0415 -- loads DuckDB
 
+    # What nobody sees is written as the reports write it.
+    pairs = [(unspelled(before), unspelled(after)) for before, after in [(old, new), *more]]
     project = open_project(home, config, quiet=quiet, warehouse=warehouse)
     result = adopt(
-        project.paths.contract, [(old, new), *more], decided_in=project.paths.home / "decisions",
+        project.paths.contract, pairs, decided_in=project.paths.home / "decisions",
         warehouse=project.paths.warehouse, since=since, note=note,
     )  # fmt: skip
     place = project.paths.warehouse
@@ -193,7 +197,8 @@ def alias(
 def _adopted(result: Adopted, since_when: str, again: str) -> None:
     for one in result.aliases:
         day = f", since {one['since']}" if one["since"] else since_when
-        click.echo(printable(f"{one['alias']} is now a name of column {one['column']}{day}"))
+        told = f"{spelled(str(one['alias']))} is now a name of column {spelled(str(one['column']))}"
+        click.echo(printable(f"{told}{day}"))
     click.echo(
         printable(
             f"{result.contract}: version {result.previous_version} became {result.version}\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-__all__ = ["NOT_UTF8", "Undecoded", "binary", "decoded", "named", "spelled"]
+__all__ = ["NOT_UTF8", "Undecoded", "binary", "decoded", "named", "spelled", "unspelled"]
 
 NOT_UTF8 = "the line is not UTF-8"  # how the reason of such a line begins
 
@@ -30,6 +30,7 @@ _LOST = "\ufffd"  # stands where a character was lost
 _JOINERS = "\u200c\u200d"  # have no width and shape the letters beside them
 _ASCII = 0x80
 _PASSED = re.compile("[\udc80-\udcff]")
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U(000[0-9a-f]{5}))")
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _NOT_WESTERN = frozenset(b"\x81\x8d\x8f\x90\x9d")  # what Windows-1252 gives no meaning
 _ONLY_WINDOWS = range(0x80, 0xA0)
@@ -93,6 +94,16 @@ def spelled(text: str) -> str:
         else f"\\x{ord(one):02x}"
         for one in text
     )  # fmt: skip
+
+
+def unspelled(text: str) -> str:
+    r"""What a text was before it was spelled; itself, if it has no such escapes.
+
+    >>> unspelled("page\\x07") == "page\x07", unspelled("C:\\new")
+    (True, 'C:\\new')
+    """
+    told = _ESCAPE.sub(lambda one: chr(int(one[one.lastindex or 0], 16)), text)
+    return told if spelled(told) == text else text
 
 
 class Undecoded:
