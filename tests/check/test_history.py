@@ -41,8 +41,6 @@ def _found(result: CheckResult, rule: str) -> dict[str, list[str]]:
         ({"coupon": None}, "coupon"),
         ({"coupon": ""}, "coupon"),
         ({"coupon": "gone"}, "coupon"),
-        ({"revenue": None}, "revenue"),
-        ({"transaction_id": "gone"}, "transaction_id"),
         ({"items": [{**ITEM, "item_price": None}]}, "items[].item_price"),
         ({"items": [{"item_name": "Tea", "item_id": "a", "quantity": 1}]}, "items[].item_price"),
     ],
@@ -57,9 +55,29 @@ def test_a_field_that_is_lost(shop: Shop, changed: dict[str, Any], field: str) -
     }
     last = result.deliveries[-1]
     found = next(one for one in last.findings if one.rule == "payload_field_lost")
-    money = field in {"revenue", "transaction_id"}
-    assert (found.severity, found.since) == ("P1" if money else "P2", "2031-05-05T08:00:00.000Z")
+    assert (found.severity, found.since) == ("P2", "2031-05-05T08:00:00.000Z")
     assert last.verdict == Verdict.WARN
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"revenue": None}, "order_without_revenue"),
+        ({"transaction_id": "gone"}, "order_without_id"),
+    ],
+)
+def test_a_lost_field_that_orders_need_is_told_with_them(
+    shop: Shop, changed: dict[str, Any], rule: str
+) -> None:
+    """One sentence: how many orders lack it, and that earlier deliveries had it."""
+    for number in range(1, 6):
+        shop.put(_day(number, **(changed if number == 5 else {})), f"2031-05-{number:02}.csv")
+    result = shop.check()
+    assert not _found(result, "payload_field_lost")
+    (found,) = [one for one in result.deliveries[-1].findings if one.rule == rule]
+    assert found.severity == "P1"
+    assert found.message.endswith("; earlier deliveries filled 100% of them")
+    assert found.evidence["explains"] == [f"payload_field_lost:{next(iter(changed))}"]
 
 
 def test_a_field_that_was_never_filled_is_not_lost(shop: Shop) -> None:

@@ -296,7 +296,7 @@ def test_many_names_of_events_are_bounded(shop: Shop) -> None:
     rows = [event(event_name=f"e{number:05}" + "x" * 500) for number in range(3000)]
     (found,) = _found(shop, rows, {"check": "event_unknown"})
     assert found.rows == 3000
-    assert "and 2,990 names more" in found.message
+    assert "and 2,990 more names" in found.message
     assert len(found.message) < 1000
 
 

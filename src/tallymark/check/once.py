@@ -63,6 +63,10 @@ def _with(cause: Finding, others: Sequence[Finding]) -> Finding:
         worst = min(cause.severity, one.severity)
         evidence = {**cause.evidence, "explains": names}
         cause = dataclasses.replace(cause, severity=worst, evidence=evidence)
+        if one.rule == "payload_field_lost":  # that it was not always so
+            cause = dataclasses.replace(
+                cause, message=f"{cause.message};{one.message.partition(';')[2]}"
+            )
         part = "rows_with_it" in cause.evidence  # of all rows that lack the value: some hours
         if one.rows is None or (one.rows != cause.rows and not part):
             continue
@@ -266,9 +270,20 @@ def _without_id(others: _Others, one: Finding) -> Iterator[Finding]:
 
 
 def _lost(others: _Others, one: Finding, field: str) -> Iterator[Finding]:
-    for lost in others.some("payload_field_lost", "payload_field_partly_lost"):
+    for lost in others.some("payload_field_partly_lost"):
         if _subject(lost) == field and lost.rows == one.rows:
             yield lost
+
+
+@_explaining("payload_field_lost")
+def _field(others: _Others, one: Finding) -> Iterator[Finding]:
+    names = {
+        others.payload.revenue: "order_without_revenue",
+        others.payload.transaction_id: "order_without_id",
+    }
+    for order in others.some(names.get(_subject(one), "")):
+        if order.rows == one.rows:
+            yield order
 
 
 # ---------------------------------------------------------------- files and hours

@@ -190,7 +190,7 @@ class _Measuring:
         )
         said = ", ".join(f"{_plain(name)} ({count:,})" for name, count, _ in rows)
         more = rows[0][2] - len(rows) if rows else 0
-        return f"{said} and {more:,} names more" if more else said
+        return f"{said} and {more:,} more name{'s' * (more > 1)}" if more else said
 
     def _later_than_the_day(self, rule: CheckRule) -> Iterator[Predicate]:
         """Times that lie after the delivery's own day wherever on Earth it is counted."""
