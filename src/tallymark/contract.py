@@ -203,6 +203,17 @@ class EventNames(Strict):
     refund: tuple[str, ...] = ("refund", "order_refunded")
     cancellation: tuple[str, ...] = ("order_cancelled", "order_canceled")
 
+    @model_validator(mode="after")
+    def _each_name_once(self) -> EventNames:
+        seen: dict[str, str] = {}
+        for step, names in self.steps():
+            for name in names if step in self.model_fields_set else ():
+                other = seen.setdefault(name, step)
+                if other != step:
+                    msg = f"the event {name!r} cannot be both {other} and {step}"
+                    raise ValueError(msg)
+        return self
+
     def steps(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Each step of the funnel with the event names it arrives under."""
         for step in type(self).model_fields:
@@ -245,13 +256,25 @@ _PAGES: dict[str, tuple[Name, ...]] = {
 }
 
 
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
 class Calendar(Strict):
     """When a day's delivery is expected; times are of the shop's time zone."""
 
     expected_by: str | None = Field(
-        None, pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        None, json_schema_extra={"pattern": r"^([01]\d|2[0-3]):[0-5]\d$"},
         description="Time of day such as `07:30`; without it no delivery is late.",
     )  # fmt: skip
+
+    @field_validator("expected_by")
+    @classmethod
+    def _time_of_day(cls, told: str | None) -> str | None:
+        if told is not None and not _TIME_OF_DAY.fullmatch(told):
+            msg = 'is no time of day; write it as "07:30", in quotes'
+            raise ValueError(msg)
+        return told
+
     days_after: int = Field(
         1, ge=0, le=31, description="A delivery is due this many days after the day it holds."
     )

@@ -7,7 +7,7 @@ import pytest
 from tallymark.config import Config
 from tallymark.config import Shop as ShopSettings
 from tallymark.results import Finding, Severity
-from tests.check.judging import Shop
+from tests.check.judging import RULES, Shop
 from tests.ingest.making import as_csv, event
 
 
@@ -65,3 +65,21 @@ def test_a_file_of_another_day_says_which(shop: Shop) -> None:
     """The name says the 5th and the rows are of the 3rd."""
     (found,) = told(shop, day_of(*((3, hour) for hour in range(24))), "UTC")
     assert "most are of 2031-05-03" in found.message
+
+
+def test_the_hour_of_the_cut_is_right_where_nights_are_quiet(shop: Shop) -> None:
+    """A single row in the first hour, which few rows lack: the file begins with it all the same."""
+    early = event(client_id="c-early", timestamp="2031-05-04T22:30:00.000Z")
+    rows = [
+        event(client_id=f"c-{hour}-{minute}", timestamp=f"2031-05-05T{hour:02}:{minute:02}:30.000Z")
+        for hour in range(22) for minute in range(0, 60, 5)
+    ]  # fmt: skip
+    late = event(client_id="c-late", timestamp="2031-05-04T23:30:00.000Z")
+    rules = RULES.model_copy(update={"rules": tuple(
+        one.model_copy(update={"threshold": 0}) if one.id == "file_day" else one
+        for one in RULES.rules
+    )})  # fmt: skip
+    shop.put(as_csv([early, late, *rows]))
+    (report,) = shop.check(rules=rules).deliveries
+    (found,) = [one for one in report.findings if one.rule == "file_day"]
+    assert "begins at 22:00 of the day before" in found.message

@@ -87,6 +87,14 @@ def test_a_field_that_was_never_filled_is_not_lost(shop: Shop) -> None:
     assert not _found(shop.check(), "payload_field_lost")
 
 
+def test_a_field_of_one_day_is_not_missed_on_the_next(shop: Shop) -> None:
+    """What came once, on a day on which something was wrong, is no habit."""
+    for number in range(1, 7):
+        changed = {"total": 10} if number == 5 else {}
+        shop.put(_day(number, **changed), f"2031-05-{number:02}.csv")
+    assert not _found(shop.check(), "payload_field_lost")
+
+
 def test_a_rare_field_may_be_absent_for_a_day(shop: Shop) -> None:
     """A key that only some orders have is no loss on a day with few of them."""
     for number in range(1, 6):

@@ -165,3 +165,31 @@ def test_hosts_that_only_show_a_page_are_not_the_shops(tmp_path: Path) -> None:
     assert call("init", tmp_path / "project", "--from", tmp_path / "raw").code == 0
     settings, _ = _loaded(tmp_path / "project")
     assert settings.shop.own_hosts == ("www.lamps.example",)
+
+
+def test_columns_under_other_names_are_quiet_at_once(shop: Path, tmp_path: Path) -> None:
+    """What the gate would read a column as, init writes: nothing is said of those very files."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for path in sorted((shop / "raw").glob("*.csv"))[:3]:
+        first, _, rest = path.read_text(encoding="utf-8").partition("\n")
+        assert first == "client_id,page_url,referrer,timestamp,event_name,event_data,user_agent"
+        head = "visitor,url,ref,ts,evt,props,ua"
+        (raw / path.name).write_text(f"{head}\n{rest}", encoding="utf-8")
+    home = tmp_path / "project"
+    assert call("init", home, "--from", raw).code == 0
+    contract = _loaded(home)[1]
+    names = [one.name for one in contract.columns]
+    assert names == ["visitor", "url", "ref", "ts", "evt", "props", "ua"]
+    assert call("check", "--project", home, "--fail-on", "error").code == 0
+
+
+def test_files_that_cannot_be_read_are_told_with_their_reason(tmp_path: Path) -> None:
+    """Not only that none can be read, and the command beside it can be followed."""
+    (tmp_path / "raw").mkdir()
+    text = (HEADER + "1,2\n").encode("utf-16")
+    (tmp_path / "raw" / "events_20310505.csv").write_bytes(text)
+    said = call("init", tmp_path / "project", "--from", tmp_path / "raw")
+    assert said.code == 2
+    assert "events_20310505.csv: the text is UTF-16, not UTF-8" in said.err
+    assert f"`tallymark check --input {tmp_path / 'raw'}`" in said.err

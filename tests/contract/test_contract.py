@@ -9,7 +9,16 @@ import pytest
 from pydantic import ValidationError
 
 from tallymark.config import Shop, load
-from tallymark.contract import SHIPPED, Alias, Calendar, Column, Contract, bumped, load_contract
+from tallymark.contract import (
+    SHIPPED,
+    Alias,
+    Calendar,
+    Column,
+    Contract,
+    EventNames,
+    bumped,
+    load_contract,
+)
 from tallymark.errors import ConfigError
 
 CONTRACT = load(Contract, None, SHIPPED)
@@ -184,3 +193,18 @@ def test_the_calendar_knows_which_days_are_delivered() -> None:
 def test_a_version_rises(version: str, after: str) -> None:
     """Numbers rise as documented; any other text gets a number, and that one rises."""
     assert bumped(version) == after
+
+
+@pytest.mark.parametrize("told", ["25:00", "7:00", "07:60", "noon"])
+def test_a_time_of_day_is_written_in_full(told: str) -> None:
+    """What is no time of day is refused with one that is."""
+    with pytest.raises(ValidationError, match='write it as "07:30"'):
+        Calendar(expected_by=told)
+    assert Calendar(expected_by="23:59").expected_by == "23:59"
+
+
+def test_an_event_is_one_step() -> None:
+    """A name that two steps claim is refused; a default gives way to what the shop says."""
+    with pytest.raises(ValidationError, match="'b' cannot be both page_view and add_to_cart"):
+        EventNames(page_view=("a", "b"), add_to_cart=("b",))
+    assert EventNames(add_to_cart=("begin_checkout",)).step_of("begin_checkout") == "add_to_cart"
