@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
-from tallymark.check.columns import map_columns
+from tallymark.check.header.columns import map_columns
 from tallymark.config import load
 from tallymark.contract import Contract
 from tallymark.demo.chance import stream

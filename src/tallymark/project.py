@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from tallymark.build.lineage import Explanation
     from tallymark.build.selecting import Selection
     from tallymark.check.follow import Listener
-    from tallymark.check.quarantine import Quarantine
-    from tallymark.check.release import Desk
+    from tallymark.check.quarantined.quarantine import Quarantine
+    from tallymark.check.quarantined.release import Desk
     from tallymark.engine.duckdb import DuckEngine
     from tallymark.engine.generations import Generation
     from tallymark.engine.render import Dialect
@@ -254,7 +254,7 @@ class Project:
     @contextlib.contextmanager
     def desk(self) -> Iterator[Desk]:
         """Where somebody lets in, or leaves out, what is in quarantine; holds the warehouse."""
-        from tallymark.check.release import Desk  # noqa: PLC0415 -- loads DuckDB
+        from tallymark.check.quarantined.release import Desk  # noqa: PLC0415 -- loads DuckDB
 
         warehouse = self._warehouse()
         keep = warehouse if (warehouse.root / "ledger").is_dir() else None
@@ -368,7 +368,7 @@ class Project:
 
     def quarantine(self) -> Quarantine:
         """What was kept out."""
-        from tallymark.check.quarantine import Quarantine  # noqa: PLC0415 -- loads DuckDB
+        from tallymark.check.quarantined.quarantine import Quarantine  # noqa: PLC0415 -- loads DuckDB
 
         return Quarantine(self.paths.quarantine, keep_up_to=self.config.quarantine.keep_bytes)
 
@@ -427,11 +427,11 @@ class Project:
         before: Sequence[dict[str, Any]] = (),
     ) -> tuple[CheckResult, list[dict[str, Any]]]:
         """Judge what is delivered, or ``only`` some of it, and ``more``: copies of what is gone."""
+        from tallymark.check.counting.queries import told_paths  # noqa: PLC0415
         from tallymark.check.gate import Gate  # noqa: PLC0415 -- loads DuckDB
-        from tallymark.check.queries import told_paths  # noqa: PLC0415
-        from tallymark.check.report import write_reports  # noqa: PLC0415
+        from tallymark.check.quarantined.settle import Settlements  # noqa: PLC0415
+        from tallymark.check.reports.report import write_reports  # noqa: PLC0415
         from tallymark.check.rules import refuse_unknown  # noqa: PLC0415
-        from tallymark.check.settle import Settlements  # noqa: PLC0415
         from tallymark.check.verdicts import summarise  # noqa: PLC0415
 
         rules = load(CheckRules, self.paths.check_rules, "rules/check.yml")

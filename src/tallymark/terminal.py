@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tallymark.check.report_stories import Run, Sentence, runs, seen_on, stories
+from tallymark.check.reports.stories import Run, Sentence, runs, seen_on, stories
 from tallymark.report.text import clock, readable
 from tallymark.results import (
     BuildResult,

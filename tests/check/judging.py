@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tallymark.check.gate import Gate
-from tallymark.check.quarantine import Quarantine
+from tallymark.check.quarantined.quarantine import Quarantine
 from tallymark.check.verdicts import summarise
 from tallymark.config import CheckRules, Config, load
 from tallymark.contract import Contract

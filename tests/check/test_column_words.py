@@ -7,8 +7,8 @@ import shlex
 import pytest
 from ruamel.yaml import YAML
 
-from tallymark.check.column_words import renamed
-from tallymark.check.columns import Rename
+from tallymark.check.header.column_words import renamed
+from tallymark.check.header.columns import Rename
 from tallymark.ingest.encodings import unspelled
 from tests.ingest.making import CONTRACT
 

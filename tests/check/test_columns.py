@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallymark.check.columns import Mapping_, map_columns, name_likeness, shape_likeness
+from tallymark.check.header.columns import Mapping_, map_columns, name_likeness, shape_likeness
 from tallymark.contract import Column, Contract
 from tallymark.ingest.header import Head
 from tests.ingest.making import COLUMNS, CONTRACT

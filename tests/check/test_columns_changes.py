@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from tallymark.check import column_words
-from tallymark.check.columns import Mapping_, map_columns
+from tallymark.check.header import column_words
+from tallymark.check.header.columns import Mapping_, map_columns
 from tallymark.config import Config, Severity
 from tallymark.contract import Contract
 from tallymark.ingest.header import Head

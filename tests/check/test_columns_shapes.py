@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallymark.check.names import likeness, same_name
-from tallymark.check.places import same_places
-from tallymark.check.shapes import outline, pageness, shape_of
+from tallymark.check.header.names import likeness, same_name
+from tallymark.check.header.places import same_places
+from tallymark.check.header.shapes import outline, pageness, shape_of
 from tallymark.contract import Column
 from tallymark.engine.duckdb import DuckEngine
 from tests.ingest.making import COLUMNS, CONTRACT

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tallymark import decisions
-from tallymark.check.contracts import adopt, as_yaml, keep_version, resolve
+from tallymark.check.contracts.adopting import adopt, as_yaml, keep_version, resolve
 from tallymark.config import load
 from tallymark.contract import SHIPPED, Alias, Contract, load_contract
 from tallymark.engine.warehouse import Warehouse

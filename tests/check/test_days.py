@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tallymark.check.days import Arrivals, Clock, Gaps, Sizes
-from tallymark.check.past import Day
+from tallymark.check.past.days import Arrivals, Clock, Gaps, Sizes
+from tallymark.check.past.habits import Day
 from tallymark.config import CheckRules, Config, load
 from tallymark.contract import Calendar, Contract
 from tallymark.results import CheckResult

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallymark.check.differences import compare
+from tallymark.check.contracts.differences import compare
 from tallymark.config import load
 from tallymark.contract import SHIPPED, Contract
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tallymark.check import column_words
-from tallymark.check.columns import map_columns
-from tallymark.check.differences import compare
-from tallymark.check.evidence import with_formats
-from tallymark.check.infer import write_project
-from tallymark.check.odcs import imported
+from tallymark.check.contracts.differences import compare
+from tallymark.check.contracts.evidence import with_formats
+from tallymark.check.contracts.infer import write_project
+from tallymark.check.contracts.odcs import imported
+from tallymark.check.header import column_words
+from tallymark.check.header.columns import map_columns
 from tallymark.config import Severity
 from tallymark.contract import UNITS, Column, Contract, TimeFormat, load_contract
 from tallymark.engine.duckdb import DuckEngine

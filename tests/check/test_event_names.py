@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tallymark.check.event_names import EventNames, unknown_severity
-from tallymark.check.past import Day
+from tallymark.check.past.event_names import EventNames, unknown_severity
+from tallymark.check.past.habits import Day
 from tallymark.results import Severity
 from tests.check.days_made import Row, findings, made_days
 from tests.check.judging import Shop

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallymark.check.expressions import FUNCTIONS, compile_expression
-from tallymark.check.fields import Fields
+from tallymark.check.own.expressions import FUNCTIONS, compile_expression
+from tallymark.check.own.fields import Fields
 from tallymark.check.rules import refuse_unknown
 from tallymark.config import CheckRules, load
 from tallymark.contract import Contract

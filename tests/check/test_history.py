@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tallymark.check.facts import chance_collisions
+from tallymark.check.counting.facts import chance_collisions
 from tallymark.results import CheckResult, Verdict
 from tests.check.judging import Shop
 from tests.ingest.making import as_csv, event, purchase

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tallymark.check.junit import junit
+from tallymark.check.reports.junit import junit
 from tallymark.config import CheckRule, CheckRules, Severity
 from tallymark.results import Verdict
 from tests.check.reporting import HOSTILE, a_delivery, a_finding, a_result

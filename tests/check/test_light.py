@@ -10,7 +10,7 @@ import pytest
 
 from tallymark.check import gate as gates
 from tallymark.check.gate import Gate
-from tallymark.check.quarantine import Quarantine
+from tallymark.check.quarantined.quarantine import Quarantine
 from tallymark.config import CheckRules, Config
 from tallymark.demo.shop import make_shop
 from tallymark.engine.duckdb import DuckEngine

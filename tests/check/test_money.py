@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tallymark.check.report_markdown import markdown
+from tallymark.check.reports.markdown import markdown
 from tallymark.results import Finding
 from tests.check.judging import Shop
 from tests.ingest.making import as_csv, event, purchase

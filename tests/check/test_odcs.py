@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 
-from tallymark.check.contracts import resolve
-from tallymark.check.odcs import exported, import_file, imported, odcs_yaml
+from tallymark.check.contracts.adopting import resolve
+from tallymark.check.contracts.odcs import exported, import_file, imported, odcs_yaml
 from tallymark.config import load
 from tallymark.contract import SHIPPED, Calendar, Contract
 from tallymark.errors import ConfigError, TallymarkError, UsageError

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tallymark.check.orders import id_spaces, measure_orders
-from tallymark.check.seen import keep_keys, seen_before
-from tallymark.check.sums import measure_sums
+from tallymark.check.counting.orders import id_spaces, measure_orders
+from tallymark.check.counting.sums import measure_sums
+from tallymark.check.past.seen import keep_keys, seen_before
 from tallymark.ingest.payloads import parse_order
 from tests.check.days_made import Row, findings, made_day, made_days
 from tests.check.judging import Shop

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tallymark.check import payload_schema
-from tallymark.check.payload_schema import payload_tree
+from tallymark.check.own import payload_schema
+from tallymark.check.own.payload_schema import payload_tree
 from tallymark.config import CheckRule, CheckRules, Severity
 from tallymark.results import Finding
 from tests.check.judging import Shop

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tallymark.check.quarantine import Quarantine, Row, hopeless
-from tallymark.check.rowfile import RowFile, read_records
+from tallymark.check.quarantined.quarantine import Quarantine, Row, hopeless
+from tallymark.check.quarantined.rowfile import RowFile, read_records
 from tallymark.config import Quarantine as Kept
 from tallymark.results import Verdict
 from tests.check.judging import Shop

@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 
 from tallymark.check import rules as gate_rules
-from tallymark.check.queries import without_column
-from tallymark.check.report import SCHEMA, as_json
+from tallymark.check.counting.queries import without_column
+from tallymark.check.reports.report import SCHEMA, as_json
 from tallymark.demo.shop import make_shop
 from tallymark.project import Project
 from tallymark.results import Finding

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tallymark.check.queries import answerable, command, told_paths, unsummed
+from tallymark.check.counting.queries import answerable, command, told_paths, unsummed
 from tallymark.demo.shop import make_shop
 from tallymark.ingest.deliveries import find_deliveries
 from tallymark.project import Project

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tallymark.check.quarantine import Quarantine
-from tallymark.check.release import Held, Outcome, escaped, held, shown
-from tallymark.check.settle import DISCARD, RELEASE, Settlements, lines_of
+from tallymark.check.quarantined.quarantine import Quarantine
+from tallymark.check.quarantined.release import Held, Outcome, escaped, held, shown
+from tallymark.check.quarantined.settle import DISCARD, RELEASE, Settlements, lines_of
 from tallymark.decisions import append, read
 from tallymark.errors import ConfigError, UsageError
 from tallymark.ingest.landing_sql import REJECTED, rows_of

@@ -10,8 +10,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tallymark.check.report import FILES, SCHEMA, markdown, write_reports
-from tallymark.check.report import as_csv as report_csv
+from tallymark.check.reports.report import FILES, SCHEMA, markdown, write_reports
+from tallymark.check.reports.report import as_csv as report_csv
 from tallymark.config import Severity
 from tallymark.results import CheckResult, DeliveryReport, Finding, Layer, Status, Verdict
 from tests.check.reporting import FORMULAS, HOSTILE

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from tallymark.check.report_markdown import markdown
-from tallymark.check.report_text import cell
+from tallymark.check.reports.markdown import markdown
+from tallymark.check.words import cell
 from tallymark.config import Severity
 from tallymark.escaping import escaped, rich
 from tallymark.results import Finding, Verdict

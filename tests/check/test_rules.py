@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tallymark.check.parameters import VALUE_CHECKS
+from tallymark.check.own.parameters import VALUE_CHECKS
 from tallymark.check.rules import CHECKS, FILE_CHECKS, HISTORY_CHECKS, refuse_unknown
 from tallymark.config import CheckRules, load
 from tallymark.errors import ConfigError

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tallymark.check.report import SCHEMA, as_json, write_reports
-from tallymark.check.samples import SHOWN, masked, masked_id, masked_url, private
+from tallymark.check.counting.samples import SHOWN, masked, masked_id, masked_url, private
+from tallymark.check.reports.report import SCHEMA, as_json, write_reports
 from tests.check.judging import RULES, Shop
 from tests.check.reporting import a_finding
 from tests.ingest.making import as_csv, event, purchase

@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tallymark.check.sarif import sarif
+from tallymark.check.reports.sarif import sarif
 from tallymark.config import CheckRule, CheckRules, Severity
 from tests.check.reporting import HOSTILE, a_delivery, a_finding, a_result
 

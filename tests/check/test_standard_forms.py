@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tallymark.check.junit import junit
-from tallymark.check.sarif import sarif
+from tallymark.check.reports.junit import junit
+from tallymark.check.reports.sarif import sarif
 from tallymark.config import CheckRules, Severity, load
 from tallymark.results import Verdict
 from tests.check.reporting import HOSTILE, a_delivery, a_finding, a_result

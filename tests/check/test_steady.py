@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tallymark.check.facts import measure
+from tallymark.check.counting.facts import measure
 from tallymark.check.steady import TRIES, Changed, Witness
 from tallymark.engine.digest import file_digest
 from tallymark.results import Severity, Verdict

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallymark.check import repeats
+from tallymark.check.counting import repeats
 
 
 @pytest.mark.parametrize("hand", [1, 3, 1 << 17])

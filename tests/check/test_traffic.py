@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tallymark.check.past import Counts, Habit, clock, onset
+from tallymark.check.past.habits import Counts, Habit, clock, onset
 from tallymark.config import Config
 from tallymark.config import Shop as Settings
 from tests.check.days_made import HOST, Row, findings, made_day, made_days

@@ -104,8 +104,8 @@ def _raising(error: Exception) -> Callable[..., Any]:
     [
         ("tallymark.check.gate.land", FULL),
         ("tallymark.ingest.landing.rewrite", FULL),
-        ("tallymark.check.quarantine.Quarantine.keep_rows", FULL),
-        ("tallymark.check.report.write_reports", FULL),
+        ("tallymark.check.quarantined.quarantine.Quarantine.keep_rows", FULL),
+        ("tallymark.check.reports.report.write_reports", FULL),
         ("tallymark.build.builder.Builder.build", duckdb.IOException(SAID % "w/.scratch/x")),
         ("tallymark.engine.warehouse.Warehouse.publish", FULL),
     ],

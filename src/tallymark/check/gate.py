@@ -13,12 +13,11 @@ from typing import Any
 
 import duckdb
 
-from tallymark.check.broken_lines import refuse_encoding
-from tallymark.check.column_words import shown
-from tallymark.check.columns import READ_OTHERWISE, Mapping_, map_columns
-from tallymark.check.days import Clock
-from tallymark.check.facts import Facts, measure
-from tallymark.check.header_history import forms_of
+from tallymark.check.counting.broken_lines import refuse_encoding
+from tallymark.check.counting.facts import Facts, measure
+from tallymark.check.counting.samples import looker
+from tallymark.check.header.column_words import shown
+from tallymark.check.header.columns import READ_OTHERWISE, Mapping_, map_columns
 from tallymark.check.heads import (
     HeadVersion,
     column_rules,
@@ -26,16 +25,17 @@ from tallymark.check.heads import (
     head_version,
     refuse_no_header,
 )
-from tallymark.check.memory import arrived, recalled, remembered
+from tallymark.check.own.predicates import compile_rules
+from tallymark.check.own.values import with_values
+from tallymark.check.past.days import Clock
+from tallymark.check.past.header_history import forms_of
+from tallymark.check.past.memory import arrived, recalled, remembered
 from tallymark.check.plugins import versions
-from tallymark.check.predicates import compile_rules
-from tallymark.check.quarantine import Quarantine, Refusal, hopeless
+from tallymark.check.quarantined.quarantine import Quarantine, Refusal, hopeless
+from tallymark.check.quarantined.settle import NOTHING, Settlement, Settlements
 from tallymark.check.rules import Hit, built_in, finding, judge
-from tallymark.check.samples import looker
 from tallymark.check.score import score_of
-from tallymark.check.settle import NOTHING, Settlement, Settlements
 from tallymark.check.steady import PAUSE, TRIES, Changed, Witness
-from tallymark.check.values import with_values
 from tallymark.check.verdicts import (
     as_dict,
     as_kept,

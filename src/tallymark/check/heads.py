@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tallymark.check.columns import Mapping_
-from tallymark.check.facts import Facts, OrderFacts
-from tallymark.check.shapes import value_like
+from tallymark.check.counting.facts import Facts, OrderFacts
+from tallymark.check.header.columns import Mapping_
+from tallymark.check.header.shapes import value_like
 from tallymark.config import CheckRules
 from tallymark.contract import Contract
 from tallymark.engine.digest import new_digest

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from tallymark.check.facts import Facts
+from tallymark.check.counting.facts import Facts
 from tallymark.config import CheckRule
 from tallymark.contract import Column
 from tallymark.engine.base import identifier, literal

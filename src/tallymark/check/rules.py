@@ -1,7 +1,7 @@
 """The checks that rules can name: each looks at the facts and says what is wrong, or nothing.
 
-A check is one function from :class:`~tallymark.check.facts.Facts` to hits; the rule in YAML adds
-how bad it is, what happens then, and from which threshold on it counts.
+A check is one function from :class:`~tallymark.check.counting.facts.Facts` to hits; the rule in
+YAML adds how bad it is, what happens then, and from which threshold on it counts.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tallymark.check import column_words, queries
-from tallymark.check.broken_lines import broken_lines
-from tallymark.check.edges import CUT_FIX, strays_of
-from tallymark.check.facts import Facts
-from tallymark.check.money import Again, Touched
-from tallymark.check.parameters import ROW_TESTS, VALUE_CHECKS, foreign_keys, refuse_parameters
+from tallymark.check.counting import queries
+from tallymark.check.counting.broken_lines import broken_lines
+from tallymark.check.counting.edges import CUT_FIX, strays_of
+from tallymark.check.counting.facts import Facts
+from tallymark.check.counting.money import Again, Touched
+from tallymark.check.counting.row_shares import kept_out, share_above, times, without
+from tallymark.check.counting.samples import LINES, Look
+from tallymark.check.header import column_words
+from tallymark.check.own.parameters import ROW_TESTS, VALUE_CHECKS, foreign_keys, refuse_parameters
 from tallymark.check.plugins import load_plugin, plugin_names
-from tallymark.check.row_shares import kept_out, share_above, times, without
-from tallymark.check.samples import LINES, Look
 from tallymark.config import Action, CheckRule, CheckRules, Severity, place
 from tallymark.contract import Contract, load_contract
 from tallymark.errors import ConfigError

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from tallymark.check.columns import READ_OTHERWISE
-from tallymark.check.days import NO_CLOCK, Clock
-from tallymark.check.facts import Facts
-from tallymark.check.header_history import header_findings
-from tallymark.check.history import history_findings
+from tallymark.check.counting.facts import Facts
+from tallymark.check.counting.queries import answerable
+from tallymark.check.counting.samples import masked, private
+from tallymark.check.header.columns import READ_OTHERWISE
 from tallymark.check.once import told_once
-from tallymark.check.quarantine import Refusal, hopeless
-from tallymark.check.queries import answerable
-from tallymark.check.samples import masked, private
+from tallymark.check.past.days import NO_CLOCK, Clock
+from tallymark.check.past.header_history import header_findings
+from tallymark.check.past.history import history_findings
+from tallymark.check.quarantined.quarantine import Refusal, hopeless
 from tallymark.check.score import score_of, score_parts
 from tallymark.config import Action, CheckRule, CheckRules, Severity
 from tallymark.contract import Contract

@@ -22,9 +22,9 @@ from tallymark.cli.options import (
 from tallymark.ingest.encodings import spelled, unspelled
 
 if TYPE_CHECKING:
-    from tallymark.check.contracts import Adopted
-    from tallymark.check.differences import Difference
-    from tallymark.check.odcs import Imported
+    from tallymark.check.contracts.adopting import Adopted
+    from tallymark.check.contracts.differences import Difference
+    from tallymark.check.contracts.odcs import Imported
     from tallymark.contract import Column, Contract
 
 __all__: list[str] = []
@@ -110,8 +110,8 @@ def diff(
 
     Each is a file, a version the contract has or had, `current`, or `shipped`.
     """
-    from tallymark.check.contracts import resolve  # noqa: PLC0415 -- loads DuckDB
-    from tallymark.check.differences import compare  # noqa: PLC0415
+    from tallymark.check.contracts.adopting import resolve  # noqa: PLC0415 -- loads DuckDB
+    from tallymark.check.contracts.differences import compare  # noqa: PLC0415
 
     path = open_project(home, config, quiet=quiet).paths.contract
     result = compare(resolve(old, path), resolve(new, path))
@@ -171,7 +171,7 @@ def alias(
     Writes the name into the contract, raises its version, and records the decision in
     `decisions`. The next run judges the deliveries concerned again.
     """
-    from tallymark.check.contracts import adopt  # noqa: PLC0415 -- loads DuckDB
+    from tallymark.check.contracts.adopting import adopt  # noqa: PLC0415 -- loads DuckDB
 
     # What nobody sees is written as the reports write it.
     pairs = [(unspelled(before), unspelled(after)) for before, after in [(old, new), *more]]
@@ -222,8 +222,8 @@ def export_(
 ) -> None:  # fmt: skip
     """Write the contract for other tools: the Open Data Contract Standard 3."""
     project = open_project(home, config, quiet=quiet)
-    from tallymark.check.contracts import as_yaml  # noqa: PLC0415 -- loads DuckDB
-    from tallymark.check.odcs import exported, odcs_yaml  # noqa: PLC0415
+    from tallymark.check.contracts.adopting import as_yaml  # noqa: PLC0415 -- loads DuckDB
+    from tallymark.check.contracts.odcs import exported, odcs_yaml  # noqa: PLC0415
     from tallymark.engine.warehouse import write_atomically  # noqa: PLC0415
 
     one = project.contract
@@ -254,7 +254,7 @@ def import_(
     home: Path | None, config: Path | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Take over a contract of the Open Data Contract Standard 3 from FILE."""
-    from tallymark.check.odcs import import_file  # noqa: PLC0415 -- loads DuckDB
+    from tallymark.check.contracts.odcs import import_file  # noqa: PLC0415 -- loads DuckDB
 
     path = open_project(home, config, quiet=quiet).paths.contract
     result = import_file(file, path, table=table, roles=dict(roles), force=force)

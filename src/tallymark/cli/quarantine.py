@@ -24,7 +24,7 @@ from tallymark.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tallymark.check.release import Held, Outcome, Shown
+    from tallymark.check.quarantined.release import Held, Outcome, Shown
 
 __all__: list[str] = []
 
@@ -42,7 +42,7 @@ class _Lines(click.ParamType["tuple[int, int]"]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
         """The first and the last line, or a usage error that says how to write them."""
-        from tallymark.check.settle import lines_of  # noqa: PLC0415 -- loads DuckDB
+        from tallymark.check.quarantined.settle import lines_of  # noqa: PLC0415 -- loads DuckDB
         from tallymark.errors import ConfigError  # noqa: PLC0415
 
         try:
@@ -64,7 +64,7 @@ def list_(
 ) -> None:
     """What is kept out and not settled, by delivery and rule."""
     project = open_project(home, config, quiet=quiet, output=output)
-    from tallymark.check.release import held  # noqa: PLC0415 -- loads DuckDB
+    from tallymark.check.quarantined.release import held  # noqa: PLC0415 -- loads DuckDB
 
     say(held(project.quarantine()), _listed, as_json=as_json, quiet=quiet)
 
@@ -84,7 +84,7 @@ def show(
 ) -> None:  # fmt: skip
     """The rows that are kept out of DELIVERY; what is personal in them is hidden."""
     project = open_project(home, config, quiet=quiet, output=output)
-    from tallymark.check.release import shown  # noqa: PLC0415 -- loads DuckDB
+    from tallymark.check.quarantined.release import shown  # noqa: PLC0415 -- loads DuckDB
 
     found = shown(project.quarantine(), delivery, rule=rule, limit=limit, raw=raw)
     say(found, _shown, as_json=as_json, quiet=quiet)

@@ -265,7 +265,7 @@ def _open_status(result: RunResult) -> Status:
 @talk
 def init(*, directory: Path, source: str, force: bool, quiet: bool, as_json: bool) -> None:
     """Write a commented project for your own deliveries into DIRECTORY."""
-    from tallymark.check.infer import write_project  # noqa: PLC0415
+    from tallymark.check.contracts.infer import write_project  # noqa: PLC0415
 
     heard = (lambda _text: None) if quiet else complain
     paths = write_project(directory, source, force=force, say=heard)
