@@ -102,7 +102,9 @@ def test_anonymous_rows_are_counted(made: Truth) -> None:
     here = found(made, "anonymous_rows")
     assert here["identity_coverage"]["severity"] == "P1"
     touched = made.incidents[list(PLANTED).index("anonymous_rows")].rows_touched
-    assert int(str(here["client_missing"]["rows"])) >= touched
+    evidence = here["anonymous_rows"]["evidence"]
+    assert isinstance(evidence, dict)
+    assert evidence["rows_with_it"] >= touched
 
 
 def test_redelivered_orders_count_once(made: Truth) -> None:
