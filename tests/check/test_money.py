@@ -55,6 +55,18 @@ def test_orders_date_their_finding(tmp_path: Path) -> None:
     assert found["order_negative_revenue"].since == "2031-05-05T11:04:00.000Z"
 
 
+def test_the_first_copy_dates_a_redelivery(tmp_path: Path) -> None:
+    """Orders that came again did so when the first of their copies came; a conflict, with both."""
+    same = {"user_email": "x@mail.example", "client": "b-1"}
+    found = _found(
+        tmp_path,
+        _order("T0", 8, 0), _order("T1", 9, 1, **same), _order("T2", 3, 2, **same),
+        _order("T1", 9, 7, **same), _order("T2", 4, 9, **same),
+    )  # fmt: skip
+    assert found["order_redelivered"].since == "2031-05-05T11:07:00.000Z"
+    assert found["order_conflict"].since == "2031-05-05T11:02:00.000Z"
+
+
 def test_copies_are_priced_and_not_the_first(tmp_path: Path) -> None:
     """Of a redelivery what its copies state; of a conflict what all its versions state."""
     copy = {"user_email": "x@mail.example", "client": "b-1"}

@@ -26,7 +26,7 @@ __all__ = ["Again", "Touched", "Worth"]
 
 Again = Literal["redelivered", "conflicting"]
 _MOST = 200_000  # purchases that are read for one finding
-_Bought = tuple[str | None, Order]
+_Bought = tuple[str | None, Order, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,31 +93,36 @@ class Worth:
     def of_orders(self, which: Again) -> Touched:
         """What the copies, or the versions, of orders that came more than once state."""
         rows = self._engine.rows(
-            f"select client_id, payload from {self._purchases} where step = 'purchase' "
+            f"select client_id, payload, event_ms from {self._purchases} where step = 'purchase' "
             f"and faults & {REJECTED.value} = 0 order by event_ms, line_number limit {_MOST + 1}"
         )
         by_id: defaultdict[str, list[_Bought]] = defaultdict(list)
-        for client, payload in rows if len(rows) <= _MOST else ():
+        for client, payload, ms in rows if len(rows) <= _MOST else ():
             order = parse_order(payload, self._names)
             if order.transaction_id is not None and not is_test(order):
-                by_id[order.transaction_id].append((client, order))
+                by_id[order.transaction_id].append((client, order, ms))
         told = [one for group in by_id.values() if len(group) > 1 for one in _again(group, which)]
-        return _summed(told)
+        return replace(
+            _summed(order for order, _ in told), purchases=len(told),
+            first=moment(min(ms for _, ms in told)) if told else None,
+        )  # fmt: skip
 
 
-def _again(group: Sequence[_Bought], which: Again) -> list[Order]:
+def _again(group: Sequence[_Bought], which: Again) -> list[tuple[Order, int]]:
     """Of purchases of one transaction id: the copies, or all versions of what has several."""
-    customers = same_customer([(client, order.customer, order.content) for client, order in group])
-    found: list[Order] = []
+    customers = same_customer(
+        [(client, order.customer, order.content) for client, order, _ in group]
+    )
+    found: list[tuple[Order, int]] = []
     for customer in sorted(set(customers)):
-        versions: dict[str, Order] = {}
+        versions: dict[str, tuple[Order, int]] = {}
         copies = []
-        for (_, order), who in zip(group, customers, strict=True):
+        for (_, order, ms), who in zip(group, customers, strict=True):
             if who != customer:
                 continue
             if order.content in versions:
-                copies.append(order)
-            versions.setdefault(order.content, order)
+                copies.append((order, ms))
+            versions.setdefault(order.content, (order, ms))
         if which == "redelivered":
             found += copies
         elif len(versions) > 1:
