@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import shutil
@@ -116,6 +117,18 @@ def test_no_source_is_ignored() -> None:
     folders = {path.name for path in (ROOT / "src" / "tallymark").rglob("*") if path.is_dir()}
     unanchored = {line.strip("/") for line in lines if line and not line.startswith(("#", "/"))}
     assert not unanchored & (folders - {"__pycache__"})
+
+
+def test_no_folder_of_tests_is_passed_over(pytestconfig: pytest.Config) -> None:
+    """pytest leaves out folders by name, `build` among them, unless it is told otherwise."""
+    left_out = pytestconfig.getini("norecursedirs")
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
+    passed_over = {
+        folder.as_posix()
+        for folder in folders
+        if any(fnmatch.fnmatch(part, one) for part in folder.parts for one in left_out)
+    }
+    assert passed_over == set()
 
 
 @pytest.mark.parametrize("folder", ["src", "tests", "docs", "bench", "requirements", ".ci", "."])
