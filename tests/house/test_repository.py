@@ -120,7 +120,7 @@ def test_no_source_is_ignored() -> None:
 
 
 def test_no_folder_of_tests_is_passed_over(pytestconfig: pytest.Config) -> None:
-    """pytest leaves out folders by name, `build` among them, unless it is told otherwise."""
+    """Folders of some names, `build` among them, are left out unless pytest is told otherwise."""
     left_out = pytestconfig.getini("norecursedirs")
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
     passed_over = {
