@@ -324,7 +324,6 @@ def test_a_refund_of_an_unknown_order_spoils_no_share(tmp_path: Path) -> None:
     assert share == pytest.approx(100 / 120)
 
 
-@pytest.mark.xfail(strict=True, reason="no_channel_revenue_share still holds refunds")
 def test_the_daily_share_without_a_channel_is_of_what_was_sold(tmp_path: Path) -> None:
     """As every rate: what is counted above is a part of what is counted below."""
     shop = _shop(tmp_path, LOST)

@@ -76,7 +76,9 @@ credit as (
         counted.date as date,
         cast(fct_attribution.model as varchar) as model,
         coalesce(cast(fct_attribution.channel as varchar), 'Unknown') as channel,
-        sum(cast(fct_attribution.revenue as decimal(18, 4))) as revenue
+        sum(cast(fct_attribution.revenue as decimal(18, 4))) as revenue,
+        sum(case when counted.is_order then cast(fct_attribution.revenue as decimal(18, 4)) end)
+            as sold
     from fct_attribution
     inner join counted on cast(fct_attribution.order_id as varchar) = counted.order_id
     group by 1, 2, 3
@@ -85,7 +87,7 @@ credit as (
 without_channel as (
     select
         order_days.date as date,
-        coalesce(sum(credit.revenue), 0) as revenue
+        coalesce(sum(credit.sold), 0) as sold
     from order_days
     left join credit
         on credit.date = order_days.date
@@ -118,7 +120,7 @@ long as (
     from credit
     union all
     select order_days.date, 'no_channel_revenue_share', 'all',
-        without_channel.revenue, order_days.revenue
+        without_channel.sold, order_days.sold
     from order_days inner join without_channel on without_channel.date = order_days.date
 )
 

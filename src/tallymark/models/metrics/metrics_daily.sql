@@ -248,7 +248,10 @@ credit_days as (
         model,
         channel,
         sum(case when is_counted then revenue else 0 end) as revenue,
-        sum(case when known_is_counted then revenue else 0 end) as known_revenue
+        sum(case when known_is_counted then revenue else 0 end) as known_revenue,
+        -- A refund of an order that nobody knows has no channel, and is no part of what was sold.
+        sum(case when is_counted and revenue > 0 then revenue else 0 end) as sold,
+        sum(case when known_is_counted and revenue > 0 then revenue else 0 end) as known_sold
     from int_credit
     group by order_date, model, channel
 ),
@@ -256,10 +259,10 @@ credit_days as (
 no_channel_days as (
     select
         date,
-        sum(revenue) as revenue,
-        sum(known_revenue) as known_revenue,
-        sum(case when channel in ('Unknown', 'Unattributed') then revenue else 0 end) as lost,
-        sum(case when channel in ('Unknown', 'Unattributed') then known_revenue else 0 end)
+        sum(sold) as sold,
+        sum(known_sold) as known_sold,
+        sum(case when channel in ('Unknown', 'Unattributed') then sold else 0 end) as lost,
+        sum(case when channel in ('Unknown', 'Unattributed') then known_sold else 0 end)
             as known_lost
     from credit_days
     where model = 'last_click'
@@ -509,9 +512,9 @@ found as (
     union all
     select date, 'no_channel_revenue_share' as metric, 'all' as segment,
         cast(lost as decimal(18, 4)) as numerator,
-        cast(revenue as decimal(18, 4)) as denominator,
+        cast(sold as decimal(18, 4)) as denominator,
         cast(known_lost as decimal(18, 4)) as known_numerator,
-        cast(known_revenue as decimal(18, 4)) as known_denominator
+        cast(known_sold as decimal(18, 4)) as known_denominator
     from no_channel_days
     union all
     select date, 'attributed_revenue' as metric,

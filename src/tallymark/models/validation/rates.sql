@@ -4,4 +4,3 @@ from metrics_daily
 where denominator is not null
     and metric not in ('aov')
     and (numerator > denominator or numerator < 0)
-    and metric <> 'no_channel_revenue_share'
