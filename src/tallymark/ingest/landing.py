@@ -203,7 +203,7 @@ class _Reading:
         if self.head.doubt is not None:
             return self.head.doubt
         text = text or scan(path, self.head)
-        doubt = text.doubt(self.head, self.delivery.format)
+        doubt = text.doubt(self.delivery.format)
         if doubt is not None:
             return doubt
         csv = self.delivery.format == "csv"

@@ -44,5 +44,6 @@ def writer_quotes(texts: Iterable[str], delimiter: str) -> bool:
             bare += 1
         elif cells:
             quoted += 1
-            doubled += any('""' in cell for cell in cells)
+        # Also beside a bare quote: the damaged row may be the only one with quotes.
+        doubled += any('""' in cell for cell in cells)
     return quoted > bare or (doubled > 0 and doubled >= bare)

@@ -39,9 +39,8 @@ class Text:
         nul: Whether there is a NUL byte.
         mark: Whether there is a byte-order mark behind the start.
         returns: Whether a carriage return stands by itself where lines end otherwise.
-        loose_quotes: Whether the number of quotes is odd, as it never is where each is closed: one
-            that is lost or added shows. (Two by themselves inside values that are not quoted are
-            read as part of them; two at their beginnings join rows, and the rows are counted.)
+        loose_quotes: Whether a quote stands where none opens, closes or is doubled, in the file of
+            somebody who quotes: with one lost or added, all behind it change their parts.
         index: Where its lines are.
     """
 
@@ -53,7 +52,7 @@ class Text:
     loose_quotes: bool
     index: LineIndex | None = field(default=None, compare=False, repr=False)
 
-    def doubt(self, head: Head, kind: Format) -> str | None:
+    def doubt(self, kind: Format) -> str | None:
         """What in the bytes a lenient parser would read over; None if there is nothing."""
         if self.nul:
             return "there are NUL bytes"
@@ -63,7 +62,7 @@ class Text:
             return "a byte-order mark stands behind the start"
         if self.returns:
             return "a carriage return stands by itself"
-        if self.loose_quotes and head.quotes:
+        if self.loose_quotes:
             return "a quote stands where none belongs"
         return None
 
@@ -82,12 +81,14 @@ def scan(
     newline, delimiter = ord(head.newline[-1]), ord(head.delimiter)
     before = len(head.newline)  # how far before its last byte the end of a row begins
     keep = before + len(head.columns) + len(_BOM)  # of a chunk, for what reaches over its end
-    lines = ends = quotes = 0
+    lines = ends = 0
     nul = mark = returns = False
+    quotes = _Quotes(head) if head.quotes else None
     # One piece of memory for all chunks, each read behind the end of the one before it.
     window = bytearray(keep + _CHUNK)
     text, view = np.frombuffer(window, np.uint8), memoryview(window)
     begin = keep
+    window[keep - 1] = newline  # before the first line another one seems to end
     ended: list[int] = []
     with path.open("rb") as stream:
         start = stream.read(len(_BOM))
@@ -112,7 +113,8 @@ def scan(
             found = np.flatnonzero(text[keep:stop] == newline)
             lines += len(found)
             ends += _trailing(text[begin:stop], found + (keep - begin - before), delimiter)
-            quotes += int(np.count_nonzero(text[keep:stop] == _QUOTE))
+            if quotes is not None:
+                quotes.read(text, keep, stop)
             begin = keep - min(keep, stop - begin)
             window[begin:keep] = window[stop - (keep - begin) : stop]
         stream.seek(0)
@@ -124,8 +126,40 @@ def scan(
     ends -= len(first) - len(first.rstrip(bytes([delimiter])))
     return Text(lines=lines, open_ends=ends, nul=nul, mark=mark,
                 returns=head.newline != "\r" and returns,
-                loose_quotes=quotes % 2 == 1,
+                loose_quotes=quotes is not None and quotes.loose,
                 index=LineIndex(newline, origin, _CHUNK, ended))  # fmt: skip
+
+
+class _Quotes:
+    """Looks at each quote of a file, chunk by chunk: the first opens a cell, the next closes it.
+
+    A doubled quote inside of a cell closes it and opens it again.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self._beside = np.zeros(256, np.bool_)  # what may stand before a cell and behind it
+        self._beside[[ord(mark) for mark in f'{head.delimiter}\r\n" ']] = True
+        self._open = self._at_end = self._wrong = False
+
+    def read(self, text: npt.NDArray[np.uint8], start: int, stop: int) -> None:
+        """Look at the bytes from ``start`` to before ``stop``; the one before them stands there."""
+        if self._wrong:
+            return
+        if self._at_end:
+            self._wrong = not self._beside[text[start]]
+        at = np.flatnonzero(text[start:stop] == _QUOTE) + start
+        opening, closing = at[int(self._open) :: 2], at[1 - int(self._open) :: 2]
+        self._at_end = bool(len(closing)) and int(closing[-1]) == stop - 1
+        inside = closing[:-1] if self._at_end else closing
+        self._open ^= len(at) % 2 == 1
+        self._wrong |= not (
+            self._beside[text[opening - 1]].all() and self._beside[text[inside + 1]].all()
+        )
+
+    @property
+    def loose(self) -> bool:
+        """Whether one stood where none belongs, or the last one is not closed."""
+        return self._wrong or self._open
 
 
 def _trailing(text: npt.NDArray[np.uint8], at: npt.NDArray[np.intp], delimiter: int) -> int:
