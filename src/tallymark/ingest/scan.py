@@ -81,14 +81,12 @@ def scan(
     newline, delimiter = ord(head.newline[-1]), ord(head.delimiter)
     before = len(head.newline)  # how far before its last byte the end of a row begins
     keep = before + len(head.columns) + len(_BOM)  # of a chunk, for what reaches over its end
-    lines = ends = 0
-    nul = mark = returns = False
+    lines, ends, nul, mark, returns = 0, 0, False, False, False
     quotes = _Quotes(head) if head.quotes else None
     # One piece of memory for all chunks, each read behind the end of the one before it.
     window = bytearray(keep + _CHUNK)
     text, view = np.frombuffer(window, np.uint8), memoryview(window)
-    begin = keep
-    window[keep - 1] = newline  # before the first line another one seems to end
+    begin, window[keep - 1] = keep, newline  # before the first line another one seems to end
     ended: list[int] = []
     with path.open("rb") as stream:
         start = stream.read(len(_BOM))
@@ -119,8 +117,7 @@ def scan(
             window[begin:keep] = window[stop - (keep - begin) : stop]
         stream.seek(0)
         first = stream.readline(_HEADER_BYTES).split(bytes([newline]))[0].rstrip(b"\r")
-    tail = bytes(window[begin:keep])
-    if tail and not tail.endswith(bytes([newline])):
+    if (tail := bytes(window[begin:keep])) and not tail.endswith(bytes([newline])):
         lines += 1
         ends += len(tail) - len(tail.rstrip(bytes([delimiter])))
     ends -= len(first) - len(first.rstrip(bytes([delimiter])))
