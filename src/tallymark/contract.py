@@ -256,24 +256,16 @@ _PAGES: dict[str, tuple[Name, ...]] = {
 }
 
 
-_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_TIME_OF_DAY = r"([01]\d|2[0-3]):[0-5]\d"
 
 
 class Calendar(Strict):
     """When a day's delivery is expected; times are of the shop's time zone."""
 
     expected_by: str | None = Field(
-        None, json_schema_extra={"pattern": r"^([01]\d|2[0-3]):[0-5]\d$"},
+        None, json_schema_extra={"pattern": f"^{_TIME_OF_DAY}$"},
         description="Time of day such as `07:30`; without it no delivery is late.",
     )  # fmt: skip
-
-    @field_validator("expected_by")
-    @classmethod
-    def _time_of_day(cls, told: str | None) -> str | None:
-        if told is not None and not _TIME_OF_DAY.fullmatch(told):
-            msg = 'is no time of day; write it as "07:30", in quotes'
-            raise ValueError(msg)
-        return told
 
     days_after: int = Field(
         1, ge=0, le=31, description="A delivery is due this many days after the day it holds."
@@ -285,6 +277,14 @@ class Calendar(Strict):
         WEEK, min_length=1, description="Days of the week of which there is a delivery."
     )
     first_day: dt.date | None = Field(None, description="No day before this one is expected.")
+
+    @field_validator("expected_by")
+    @classmethod
+    def _time_of_day(cls, told: str | None) -> str | None:
+        if told is not None and not re.fullmatch(_TIME_OF_DAY, told):
+            msg = 'is no time of day; write it as "07:30", in quotes'
+            raise ValueError(msg)
+        return told
 
     def expects(self, day: dt.date) -> bool:
         """Whether there is to be a delivery of that day."""

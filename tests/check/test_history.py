@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tallymark.check.counting.facts import chance_collisions
+from tallymark.config import CheckRules
 from tallymark.results import CheckResult, Verdict
-from tests.check.judging import Shop
+from tests.check.judging import RULES, Shop
 from tests.ingest.making import as_csv, event, purchase
 
 ITEM = {"item_id": "a", "item_name": "Tea", "item_price": 5, "quantity": 2}
@@ -72,12 +73,17 @@ def test_a_lost_field_that_orders_need_is_told_with_them(
     """One sentence: how many orders lack it, and that earlier deliveries had it."""
     for number in range(1, 6):
         shop.put(_day(number, **(changed if number == 5 else {})), f"2031-05-{number:02}.csv")
-    result = shop.check()
-    assert not _found(result, "payload_field_lost")
-    (found,) = [one for one in result.deliveries[-1].findings if one.rule == rule]
-    assert found.severity == "P1"
-    assert found.message.endswith("; earlier deliveries filled 100% of them")
-    assert found.evidence["explains"] == [f"payload_field_lost:{next(iter(changed))}"]
+    named = [
+        one.model_copy(update={"id": "gone_for_good"}) if one.check == "payload_field_lost" else one
+        for one in RULES.rules
+    ]
+    for rules, lost in ((RULES, "payload_field_lost"), (CheckRules(rules=named), "gone_for_good")):
+        result = shop.check(rules=rules)
+        assert not _found(result, lost)
+        (found,) = [one for one in result.deliveries[-1].findings if one.rule == rule]
+        assert found.severity == "P1"
+        assert found.message.endswith("; earlier deliveries filled 100% of them")
+        assert found.evidence["explains"] == [f"{lost}:{next(iter(changed))}"]
 
 
 def test_a_field_that_was_never_filled_is_not_lost(shop: Shop) -> None:

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tallymark.build.graph import Model, ordered, reads
-from tallymark.build.history import ON_TIME, ORDER_EVENTS, STEPS_OF_ORDERS, VOTES
+from tallymark.build.history import (
+    NEW_CURRENCY,
+    ON_TIME,
+    ORDER_EVENTS,
+    PRICES_TURNED,
+    STEPS_OF_ORDERS,
+    VOTES,
+)
 from tallymark.build.model_tests import demands
 from tallymark.build.money import mixed
 from tallymark.build.orders import make_orders
@@ -68,14 +75,14 @@ def turned(planner: Planner, plan: Plan) -> str:
             f"(select coalesce(sum({column}), 0) from old.{VOTES} where date not in {some})"
         )[0]
         if (before >= 0) != (others + _votes(planner, plan, known=bool(known)) >= 0):
-            return "the prices of order lines are read otherwise now"
+            return PRICES_TURNED
     stated = f"select stated_currency from old.{ORDER_EVENTS} where stated_currency is not null"
     strange = engine.rows(
         f"select stated_currency from plan.orders where date in {some} "
         f"and stated_currency is not null except {stated}"
     )
     if strange and engine.rows(f"{stated} limit 1"):
-        return "orders came in a currency that no order had before"
+        return NEW_CURRENCY
     return ""
 
 

@@ -19,8 +19,10 @@ from tallymark.engine.duckdb import DuckEngine
 __all__ = [
     "CLIENT_DAYS",
     "EMAILS",
+    "NEW_CURRENCY",
     "ON_TIME",
     "ORDER_EVENTS",
+    "PRICES_TURNED",
     "STEPS_OF_ORDERS",
     "VOTES",
     "client_days",
@@ -33,6 +35,9 @@ ORDER_EVENTS = "int_order_events"
 EMAILS = "int_person_emails"
 VOTES = "int_price_votes"
 STEPS_OF_ORDERS = "('purchase', 'refund', 'cancellation')"
+# Why a build of some days, whose orders tell this, becomes one of all.
+PRICES_TURNED = "the prices of order lines are read otherwise now"
+NEW_CURRENCY = "orders came in a currency that no order had before"
 ON_TIME = "coalesce(delivery_date <= event_date, true)"
 _CLIENT_DAYS_ON_TIME = (
     "select event_date as date, client_key, min(event_ms) as first_ms, max(event_ms) as last_ms, "

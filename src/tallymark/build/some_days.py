@@ -8,7 +8,7 @@ from typing import Any
 
 from tallymark.build.book import Book
 from tallymark.build.graph import Model
-from tallymark.build.history import ORDER_EVENTS, VOTES, keep
+from tallymark.build.history import NEW_CURRENCY, ORDER_EVENTS, PRICES_TURNED, VOTES, keep
 from tallymark.build.plan import Plan, Planner, dates
 from tallymark.build.running import Runner
 from tallymark.build.splice import DATED, ORDER, VALUES, Writer
@@ -119,14 +119,14 @@ class SomeDays:
                 f"(select coalesce(sum({column}), 0) from {VOTES} where date in {some})"
             )[0]
             if (before >= 0) != (after >= 0):
-                raise NeedsAllDays("the prices of order lines are read otherwise now")
+                raise NeedsAllDays(PRICES_TURNED)
         strange = self.engine.rows(
             f"select distinct stated_currency from {ORDER_EVENTS} where date in {some} "
             f"and stated_currency is not null except select stated_currency from old.{ORDER_EVENTS}"
         )
         some_before = f"select 1 from old.{ORDER_EVENTS} where stated_currency is not null limit 1"
         if strange and self.engine.rows(some_before):
-            raise NeedsAllDays("orders came in a currency that no order had before")
+            raise NeedsAllDays(NEW_CURRENCY)
 
     def _spliced(self) -> dict[str, list[Part]]:
         old = self.warehouse.parts()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
+from tallymark.check.words import filled_before
 from tallymark.config import CheckRules
 from tallymark.contract import Contract
 from tallymark.results import Finding
@@ -53,20 +54,19 @@ def told_once(
             left.append(one)
         else:
             explained.setdefault(id(cause), []).append(one)
-    return [_with(one, explained.get(id(one), ())) for one in left]
+    return [_with(others, one, explained.get(id(one), ())) for one in left]
 
 
-def _with(cause: Finding, others: Sequence[Finding]) -> Finding:
+def _with(others: _Others, cause: Finding, explained: Sequence[Finding]) -> Finding:
     """A finding with what those that it explains know of it."""
-    for one in others:
+    for one in explained:
         names = sorted({*cause.evidence.get("explains", ()), one.id})
         worst = min(cause.severity, one.severity)
         evidence = {**cause.evidence, "explains": names}
         cause = dataclasses.replace(cause, severity=worst, evidence=evidence)
-        if one.rule == "payload_field_lost":  # that it was not always so
-            cause = dataclasses.replace(
-                cause, message=f"{cause.message};{one.message.partition(';')[2]}"
-            )
+        if others.check(one) == "payload_field_lost":  # that it was not always so
+            past = filled_before(one.evidence["filled_before"], one.evidence["expected_before"])
+            cause = dataclasses.replace(cause, message=f"{cause.message}; {past}")
         part = "rows_with_it" in cause.evidence  # of all rows that lack the value: some hours
         if one.rows is None or (one.rows != cause.rows and not part):
             continue

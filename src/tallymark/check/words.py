@@ -7,7 +7,17 @@ from decimal import Decimal
 
 from tallymark.escaping import escaped, plain
 
-__all__ = ["agreed", "cell", "count", "day_words", "moment_words", "money_words", "part", "percent"]
+__all__ = [
+    "agreed",
+    "cell",
+    "count",
+    "day_words",
+    "filled_before",
+    "moment_words",
+    "money_words",
+    "part",
+    "percent",
+]
 
 # What a spreadsheet takes for the beginning of a formula, in ASCII and in full width.
 _RISKY = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
@@ -27,6 +37,11 @@ def cell(value: object) -> object:
 def count(number: int, one: str, many: str = "") -> str:
     """``1 delivery``, ``3,000 deliveries``."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def filled_before(filled: int, places: int) -> str:
+    """What earlier deliveries had of a field that is gone: of some places, so many were filled."""
+    return f"earlier deliveries filled {filled / places:.0%} of them"
 
 
 def agreed(number: int, said: str) -> str:

@@ -12,6 +12,7 @@ from tallymark.check.counting.hourly import moment, unpacked
 from tallymark.check.counting.sums import CENT, sign
 from tallymark.check.past.habits import CHANCE, Counts, Day, Entry, Habit, Told, Window, onset
 from tallymark.check.rules import Hit
+from tallymark.check.words import filled_before
 from tallymark.config import CheckRule, Severity
 from tallymark.contract import Payload
 
@@ -72,8 +73,8 @@ class Fields:
         since = self.lost_since.setdefault(name, entry["first_event_at"] or "")
         hit = Hit(
             subject=name[:_SHOWN],
-            message=f"{name[:_SHOWN]} is empty in all {want} places of the purchases; earlier "
-            f"deliveries filled {before[0] / before[1]:.0%} of them",
+            message=f"{name[:_SHOWN]} is empty in all {want} places of the purchases; "
+            f"{filled_before(*before)}",
             severity=Severity.P1 if name in self.money_fields else None,
             evidence={"filled_before": before[0], "expected_before": before[1]},
             rows=want,
