@@ -41,6 +41,11 @@ def _ids(shop: Shop, change: Change | None = None) -> list[str]:
         (_each("user_agent", "", _late), "column_partly_empty:user_agent"),
         (_each("page_url", "", _late), "column_partly_empty:page_url"),
         (_each("page_url", "none"), "column_type_changed:page_url"),
+        (_each("referrer", "none"), "column_type_changed:referrer"),
+        (
+            _each("referrer", "undefined", lambda row: row["timestamp"][11:13] >= "21"),
+            "referrer_invalid",
+        ),
         (_each("timestamp", "soon"), "column_type_changed:timestamp"),
         (_each("timestamp", "", _late), "time_unparseable"),
         (_each("event_name", "", _late), "event_name_missing"),

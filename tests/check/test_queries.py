@@ -43,6 +43,7 @@ def _faulty() -> bytes:
     rows += [event(client_id="") for _ in range(10)]
     rows += [event(client_id="", timestamp="never"), event(timestamp="never")]
     rows += [event(event_name=""), event(page_url="/p"), event(page_url="/q")]
+    rows += [event(referrer=one) for one in ("null", "www.search.example", "", "(direct)")]
     rows += [event(user_agent="", client_id=f"c-{row}") for row in range(9)]
     rows += [event(client_id=f"d-{row}", timestamp="2031-05-08T10:00:00.000Z") for row in range(3)]
     rows += [event(client_id="r-1", timestamp="2031-05-05T12:00:00.000Z")] * 4
@@ -90,9 +91,9 @@ def test_each_row_fault_can_be_counted_again(tmp_path: Path) -> None:
         counted = _holds(found, warehouse)
     assert counted >= {
         "broken_row", "time_unparseable", "event_name_missing", "client_missing", "page_invalid",
-        "agent_missing", "time_future", "repeated_rows", "payload_invalid", "order_without_id",
-        "order_revenue_not_a_number", "order_negative_revenue", "order_test", "order_redelivered",
-        "order_id_collision", "order_conflict",
+        "agent_missing", "referrer_invalid", "time_future", "repeated_rows", "payload_invalid",
+        "order_without_id", "order_revenue_not_a_number", "order_negative_revenue", "order_test",
+        "order_redelivered", "order_id_collision", "order_conflict",
     }  # fmt: skip
 
 

@@ -22,9 +22,12 @@ _ROLES = {
     "time_unparseable": "timestamp", "event_name_missing": "event_name",
     "client_missing": "client_id", "page_invalid": "page_url", "agent_missing": "user_agent",
     "payload_invalid": "event_data", "json_invalid": "event_data",
+    "referrer_invalid": "referrer",
 }  # fmt: skip
 # Of these, what does not fit the type of the column; of the others, only what is empty.
-_UNREADABLE = frozenset({"time_unparseable", "page_invalid", "payload_invalid", "json_invalid"})
+_UNREADABLE = frozenset({
+    "json_invalid", "page_invalid", "payload_invalid", "referrer_invalid", "time_unparseable",
+})  # fmt: skip
 _WRONG_FILE = 3  # needed columns that are not there: it is another file, said in one sentence
 _NEARLY_ALL = 0.9  # of the rows: what columns that changed places leave of a value
 

@@ -27,6 +27,7 @@ from tallymark.config import Action, CheckRule, CheckRules, Severity, place
 from tallymark.contract import Contract, load_contract
 from tallymark.errors import ConfigError
 from tallymark.ingest.landing_sql import Fault
+from tallymark.ingest.url_sql import absolute
 from tallymark.results import Finding, Layer
 
 __all__ = ["CHECKS", "FILE_CHECKS", "HISTORY_CHECKS", "Hit", "built_in", "finding", "judge",
@@ -336,6 +337,13 @@ def _agent_missing(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     if facts.columns.roles.get("user_agent") is not None:
         for one in without(facts, rule, Fault.AGENT, "have no user agent", "user_agent is null"):
             yield Hit(**one)
+
+
+@_check
+def _referrer_invalid(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
+    told = "have a referrer that is no URL"
+    for one in without(facts, rule, Fault.REFERRER, told, f"not {absolute('referrer')}"):
+        yield Hit(**one)
 
 
 @_check

@@ -51,6 +51,7 @@ _ABOUT = {
     "order_without_id": ("purchase.transaction_id",),
     "order_without_revenue": ("purchase.revenue",),
     "order_zero_revenue": ("purchase.revenue",),
+    "referrer_invalid": ("referrer",),
     "repeated_rows": ("repeated_share",),
     "same_bytes": (ROWS, "repeated_share", "redelivered_orders"),
     "time_unparseable": ("quarantined_share",),

@@ -35,7 +35,7 @@ ROW_TESTS = tuple(sorted(set(COMPILED) - {"compound_key", "unique"}))
 _KEYS = ("column", "columns", "event", "expression", "pattern", "values", "min", "max", "unit")
 _SHARES = frozenset({
     "agent_missing", "client_missing", "event_name_missing", "file_day", "page_invalid",
-    "repeated_rows", "time_unparseable",
+    "referrer_invalid", "repeated_rows", "time_unparseable",
 })  # fmt: skip
 
 
