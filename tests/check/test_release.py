@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tallymark.check.quarantined.held import Held, held
 from tallymark.check.quarantined.quarantine import Quarantine
-from tallymark.check.quarantined.release import Held, Outcome, escaped, held, shown
+from tallymark.check.quarantined.release import Outcome
 from tallymark.check.quarantined.settle import DISCARD, RELEASE, Settlements, lines_of
+from tallymark.check.quarantined.shown import escaped, shown
 from tallymark.decisions import append, read
 from tallymark.errors import ConfigError, UsageError
 from tallymark.ingest.landing_sql import REJECTED, rows_of
@@ -236,7 +238,11 @@ def test_discarding_takes_a_release_back(shop: Shop) -> None:
     """The last word counts, and both words stay written."""
     _judge(shop)
     assert _release(shop, WHOLE, REFUSED).rows_accepted == 10
+    with pytest.raises(UsageError, match="is let in by decision, and nothing is kept") as caught:
+        _discard(shop, WHOLE)
+    assert f"--rule {REFUSED}" in str(caught.value.fix)
     assert _discard(shop, WHOLE, REFUSED).rows_accepted == 0
+    assert _discard(shop, WHOLE).rows_accepted == 0
     assert _landed(shop, WHOLE) == []
     assert _discard(shop, ROWS, NAMELESS).decision is not None
     assert _release(shop, ROWS).rows_let_in == 0

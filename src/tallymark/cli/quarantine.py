@@ -24,7 +24,9 @@ from tallymark.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tallymark.check.quarantined.release import Held, Outcome, Shown
+    from tallymark.check.quarantined.held import Held
+    from tallymark.check.quarantined.release import Outcome
+    from tallymark.check.quarantined.shown import Shown
 
 __all__: list[str] = []
 
@@ -64,7 +66,7 @@ def list_(
 ) -> None:
     """What is kept out and not settled, by delivery and rule."""
     project = open_project(home, config, quiet=quiet, output=output)
-    from tallymark.check.quarantined.release import held  # noqa: PLC0415 -- loads DuckDB
+    from tallymark.check.quarantined.held import held  # noqa: PLC0415 -- loads DuckDB
 
     say(held(project.quarantine()), _listed, as_json=as_json, quiet=quiet)
 
@@ -84,7 +86,7 @@ def show(
 ) -> None:  # fmt: skip
     """The rows that are kept out of DELIVERY; what is personal in them is hidden."""
     project = open_project(home, config, quiet=quiet, output=output)
-    from tallymark.check.quarantined.release import shown  # noqa: PLC0415 -- loads DuckDB
+    from tallymark.check.quarantined.shown import shown  # noqa: PLC0415 -- loads DuckDB
 
     found = shown(project.quarantine(), delivery, rule=rule, limit=limit, raw=raw)
     say(found, _shown, as_json=as_json, quiet=quiet)
