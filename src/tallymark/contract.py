@@ -175,6 +175,10 @@ class Column(Strict):
         return self
 
 
+# These are keys of an item; the others, of the order.
+_OF_AN_ITEM = frozenset({"item_id", "item_name", "quantity", "item_price"})
+
+
 class Payload(Strict):
     """Where the payload of a purchase keeps what the tables need (keys of a JSON object)."""
 
@@ -190,6 +194,18 @@ class Payload(Strict):
     tax: str = "tax"
     shipping: str = "shipping"
     subtotal: str = "subtotal"
+
+    @model_validator(mode="after")
+    def _each_key_once(self) -> Payload:
+        seen: dict[tuple[bool, str], str] = {}
+        for field in type(self).model_fields:
+            if field in self.model_fields_set:
+                key = getattr(self, field)
+                other = seen.setdefault((field in _OF_AN_ITEM, key), field)
+                if other != field and (other, field) != ("revenue", "subtotal"):
+                    msg = f"the key {key!r} cannot be both {other} and {field}"
+                    raise ValueError(msg)
+        return self
 
 
 class EventNames(Strict):

@@ -16,6 +16,7 @@ from tallymark.contract import (
     Column,
     Contract,
     EventNames,
+    Payload,
     bumped,
     load_contract,
 )
@@ -208,3 +209,21 @@ def test_an_event_is_one_step() -> None:
     with pytest.raises(ValidationError, match="'b' cannot be both page_view and add_to_cart"):
         EventNames(page_view=("a", "b"), add_to_cart=("b",))
     assert EventNames(add_to_cart=("begin_checkout",)).step_of("begin_checkout") == "add_to_cart"
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"revenue": "total", "tax": "total"}, "'total' cannot be both revenue and tax"),
+        ({"item_id": "sku", "item_name": "sku"}, "'sku' cannot be both item_id and item_name"),
+        ({"transaction_id": "id", "item_id": "id"}, None),
+        ({"revenue": "subtotal", "subtotal": "subtotal"}, None),
+    ],
+)
+def test_no_key_of_the_payload_is_two_things(given: dict[str, str], wrong: str | None) -> None:
+    """Of the order, and of each of its items; but what is paid may be all that was bought."""
+    if wrong is None:
+        assert Payload(**given).model_dump().items() >= given.items()
+        return
+    with pytest.raises(ValidationError, match=wrong):
+        Payload(**given)
