@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from tallymark.ingest.landing_sql import REJECTED
 from tests.check.judging import Shop
 from tests.cli.calling import call
-from tests.ingest.damage import CLASSES, NAMES, cases, damaged_header, parsed
+from tests.ingest.damage import CLASSES, NAMES, cases, damaged_header
 from tests.ingest.making import landed_of
 from tests.ingest.outcomes import Outcome, outcome, read
+from tests.ingest.strict import parsed
 
 SEED, FEW, MANY = 20, 2, 34
 IDEAL = 0.98

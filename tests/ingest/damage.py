@@ -5,7 +5,7 @@ rows that were not touched, by line and value, and the bytes that are no row any
 
 What counts as damage is decided by construction, not by looking at what the reader did:
 
-- A touched row that a strict parser of RFC 4180 (the one below, independent of the product's)
+- A touched row that a strict parser of RFC 4180 (:mod:`tests.ingest.strict`, independent of the product's)
   still reads as a row of the right width *is a row*: a comma inside quotes, a letter more in a
   name. Such a case is ``still_a_row``; its untouched rows must be exact, the touched row may be
   accepted with the values that it has or kept out, and it is not among the cases that the share
@@ -27,7 +27,9 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["CLASSES", "NAMES", "Case", "cases", "damaged_header", "parsed"]
+from tests.ingest.strict import parsed
+
+__all__ = ["CLASSES", "NAMES", "Case", "cases", "damaged_header"]
 
 NAMES = (
     "client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent",
@@ -83,51 +85,6 @@ class _File:
     @property
     def comma(self) -> bytes:
         return self.delimiter.encode()
-
-
-# ---------------------------------------------------------------- a strict parser
-
-
-def parsed(line: bytes, delimiter: str) -> list[str] | None:
-    """The values of one record by the letter of RFC 4180; None if it is none."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    if "\0" in text:
-        return None
-    values: list[str] = []
-    at = 0
-    while True:
-        value, at = _quoted(text, at) if text[at : at + 1] == '"' else _plain(text, at, delimiter)
-        if value is None:
-            return None
-        values.append(value)
-        if at == len(text):
-            return values
-        if text[at] != delimiter:
-            return None
-        at += 1
-
-
-def _plain(text: str, at: int, delimiter: str) -> tuple[str | None, int]:
-    stop = text.find(delimiter, at)
-    stop = len(text) if stop < 0 else stop
-    value = text[at:stop]
-    return (None if any(mark in value for mark in '"\r\n\ufeff') else value), stop
-
-
-def _quoted(text: str, at: int) -> tuple[str | None, int]:
-    at += 1
-    found: list[str] = []
-    while (stop := text.find('"', at)) >= 0:
-        found.append(text[at:stop])
-        if text[stop + 1 : stop + 2] != '"':
-            value = "".join(found)
-            return (None if value.startswith("\ufeff") else value), stop + 1
-        found.append('"')
-        at = stop + 2
-    return None, len(text)
 
 
 # ---------------------------------------------------------------- sound files
