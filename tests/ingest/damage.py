@@ -5,11 +5,12 @@ rows that were not touched, by line and value, and the bytes that are no row any
 
 What counts as damage is decided by construction, not by looking at what the reader did:
 
-- A touched row that a strict parser of RFC 4180 (:mod:`tests.ingest.strict`, independent of the product's)
-  still reads as a row of the right width *is a row*: a comma inside quotes, a letter more in a
-  name. Such a case is ``still_a_row``; its untouched rows must be exact, the touched row may be
-  accepted with the values that it has or kept out, and it is not among the cases that the share
-  of ideal outcomes is taken of. A stray quote inside an unquoted value is *not* a row by RFC 4180.
+- A touched row that a strict parser of RFC 4180 (:mod:`tests.ingest.strict`, independent of the
+  product's) still reads as a row of the right width *is a row*: a comma inside quotes, a letter
+  more in a name. Such a case is ``still_a_row``; its untouched rows must be exact, the touched row
+  may be accepted with the values that it has or kept out, and it is not among the cases that the
+  share of ideal outcomes is taken of. A stray quote inside an unquoted value is *not* a row by
+  RFC 4180.
 - A row cut off inside its last value has the right width too; it is ``still_a_row``. So is the
   greater part of a row with a line break inside its first or last value: it cannot be told from a
   whole row with a stray line beside it. The smaller part must be kept out.
