@@ -23,6 +23,7 @@ from tallymark.check.counting.samples import LINES, Look
 from tallymark.check.header import column_words
 from tallymark.check.own.parameters import ROW_TESTS, VALUE_CHECKS, foreign_keys, refuse_parameters
 from tallymark.check.plugins import load_plugin, plugin_names
+from tallymark.check.words import agreed
 from tallymark.config import Action, CheckRule, CheckRules, Severity, place
 from tallymark.contract import Contract, load_contract
 from tallymark.errors import ConfigError
@@ -364,7 +365,7 @@ def _orders_above(
     if count and facts.columns.roles.get("event_data") and count > (rule.threshold or 0):
         total = facts.orders.orders
         yield Hit(
-            message=f"{count:,} of {total:,} purchases {what}",
+            message=f"{count:,} of {total:,} purchases {agreed(count, what)}",
             rows=count,
             share=count / total,
             **more,
@@ -421,7 +422,7 @@ def _order_negative_revenue(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
 def _order_test(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
         facts, rule, facts.orders.test,
-        "worth nothing and without a named item: shown as test, not counted",
+        "are worth nothing and without a named item: shown as test, not counted",
         **_countable(
             facts, f"{queries.number(facts.names.revenue)} = 0 and not ("
             f"{queries.named_item(facts.names.items, facts.names.item_name)})",

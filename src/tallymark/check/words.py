@@ -22,7 +22,10 @@ __all__ = [
 # What a spreadsheet takes for the beginning of a formula, in ASCII and in full width.
 _RISKY = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
 _SMALLEST = 0.001
-_ONE = {"have": "has", "are": "is", "repeat": "repeats", "come": "comes"}
+_ONE = {
+    "are": "is", "come": "comes", "have": "has", "repeat": "repeats", "share": "shares",
+    "state": "states",
+}  # fmt: skip
 _MIDNIGHT_MINUTES = 5  # a day whose first event comes this late began at midnight all the same
 
 

@@ -12,7 +12,7 @@ from tallymark.check.counting.hourly import moment, unpacked
 from tallymark.check.counting.sums import CENT, sign
 from tallymark.check.past.habits import CHANCE, Counts, Day, Entry, Habit, Told, Window, onset
 from tallymark.check.rules import Hit
-from tallymark.check.words import filled_before
+from tallymark.check.words import agreed, filled_before
 from tallymark.config import CheckRule, Severity
 from tallymark.contract import Payload
 
@@ -213,7 +213,7 @@ def odd_orders(day: Day, habits: dict[str, Habit], names: Payload) -> Iterator[T
         if more and habit.chance_of_more(day.number, tests, total) < CHANCE:
             query = _purchases(entry, f"{revenue} = 0 and not ({named})")
             yield _odd(entry, "test", "order_test_share",
-                       f"are test orders (no worth, no named item); usual are {usual:.0%}",
+                       f"have no worth and no named item: test orders; usual are {usual:.0%}",
                        None, query)  # fmt: skip
         else:
             habit.add(day.number, tests, total)
@@ -233,7 +233,7 @@ def _odd(
     before = unpacked(orders["by_hour"].get("orders", ""))[: first or 0]
     since = _hour(orders["first_hour"] + first) if first is not None and any(before) else None
     hit = Hit(
-        message=f"{count:,} of {total:,} purchases {says}",
+        message=f"{count:,} of {total:,} purchases {agreed(count, says)}",
         rows=count,
         share=count / total,
         severity=severity,
@@ -396,7 +396,7 @@ class Ids:
         count = found["orders"]
         by_chance = f" ({chance:.2f} expected by chance)" if kind == "colliding" else ""
         hit = Hit(
-            message=f"{count:,} of {total:,} purchases {says}{by_chance}",
+            message=f"{count:,} of {total:,} purchases {agreed(count, says)}{by_chance}",
             rows=count,
             share=count / total if total else None,
             evidence={"collisions_by_chance": round(chance, 4)} if by_chance else {},
