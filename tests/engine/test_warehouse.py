@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tallymark.engine.base import path_list
+from tallymark.engine.base import parquet_files
 from tallymark.engine.digest import file_digest
 from tallymark.engine.duckdb import DuckEngine, spare
 from tallymark.engine.snapshot import snapshot
@@ -45,7 +45,7 @@ def _publish(warehouse: Warehouse, *values: int, generations: int = 3) -> Path:
                 files={"numbers": [path]},
                 views={
                     "large": "select a from numbers where a > 1",
-                    "direct": f"select * from read_parquet({path_list([path.resolve()])})",
+                    "direct": f"select * from {parquet_files([path.resolve()])}",
                 },
                 tables={"ledger_x": {"k": ("varchar", ["é'"]), "n": ("decimal(18, 4)", ["1.5"])}},
                 meta={"state": f"s{values}"},

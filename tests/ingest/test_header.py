@@ -154,10 +154,10 @@ def test_a_single_nul_byte_is_no_utf_16(tmp_path: Path) -> None:
 
 
 def test_json_lines(tmp_path: Path) -> None:
-    """Columns are the keys of all sampled objects, in the order in which they appear."""
+    """Columns are the keys of all sampled objects, each behind the one that it stands behind."""
     lines = b'{"a": "x", "b": null}\n\n{"c": {"d": 1}, "a": 2}\nbroken\n[1]\n'
     head = read_head(deliver(tmp_path, lines, "a.jsonl"))
-    assert head.columns == ["a", "b", "c"]
+    assert head.columns == ["c", "a", "b"]
     assert head.sample == {"a": ["x", "2"], "b": [None], "c": ['{"d": 1}']}
 
 

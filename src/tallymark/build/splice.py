@@ -10,7 +10,7 @@ from tallymark.build.blame import blaming
 from tallymark.build.graph import Model
 from tallymark.build.history import CLIENT_DAYS, EMAILS, ORDER_EVENTS, VOTES
 from tallymark.build.plan import dates
-from tallymark.engine.base import identifier, literal
+from tallymark.engine.base import identifier, parquet_files
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.parts import PART_DATE, Part, relation
 from tallymark.engine.warehouse import Warehouse
@@ -121,7 +121,7 @@ class Writer:
 
     def _dates(self, path: Path, column: str) -> tuple[str, ...]:
         found = self.engine.rows(
-            f"select distinct {column} from read_parquet({literal(path.as_posix())}) "
+            f"select distinct {column} from {parquet_files([path])} "
             f"where {column} is not null order by 1"
         )
         return tuple(str(row[0]) for row in found)
@@ -190,7 +190,7 @@ class Writer:
         rows = dict(changed)
         for part in before:
             known = self.engine.rows(
-                f"select client_id, person_id from read_parquet({literal(part.path.as_posix())})"
+                f"select client_id, person_id from {parquet_files([part.path])}"
             )
             rows = {**dict(known), **rows}
         clients = sorted(rows)

@@ -55,6 +55,7 @@ from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.extra import Asked
 from tallymark.ingest.header import Broken, Head, read_head
 from tallymark.ingest.landing import Landed, RowsWanted, land, may_be_fast
+from tallymark.ingest.later import with_later_keys
 from tallymark.ingest.scan import Text, scan
 from tallymark.results import (
     Finding,
@@ -65,7 +66,7 @@ from tallymark.results import (
 __all__ = ["Gate"]
 
 
-LANDING_VERSION = "7"  # raised whenever the same bytes would land differently
+LANDING_VERSION = "8"  # raised whenever the same bytes would land differently
 Entry = dict[str, Any]
 
 
@@ -225,14 +226,14 @@ class Gate:
         base = self._base(delivery, first.text)
         witness.version = first.text if first.whole else None
         try:
-            head = read_head(delivery)
+            head = with_later_keys(delivery, read_head(delivery), self.contract)
             columns = map_columns(self.contract, head)
             refuse_no_header(delivery, head, self.contract)
             _refuse_repeated(columns)
         except Broken as broken:
             return as_kept(self._refused(delivery, base, broken, witness))
-        if first.whole or delivery.format == "parquet":
-            return head, columns  # counting its rows takes no time
+        if first.whole or delivery.format != "csv":
+            return head, columns  # counting rows takes no time, or no head proves what is missing
         weighed = [
             (rule, dataclasses.replace(one, rows=None))
             for rule, one in judge(facts_of_columns(delivery, columns), column_rules(self.rules))

@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Engine", "identifier", "literal", "path_list"]
+__all__ = ["NO_FOLDERS", "Engine", "exact", "identifier", "literal", "parquet_files"]
+
+# A folder called `source=web` is a folder: no column comes from it, and none is replaced.
+NO_FOLDERS = "hive_partitioning = false"
+_PATTERN = str.maketrans({mark: f"[{mark}]" for mark in "*?["})
 
 
 class Engine(Protocol):
@@ -44,6 +48,16 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def path_list(paths: Sequence[Path]) -> str:
-    """A SQL list of file paths."""
-    return "[" + ", ".join(literal(path.as_posix()) for path in paths) + "]"
+def exact(path: Path) -> str:
+    """How a file of another's name is named to a reader that would take its name for a pattern.
+
+    >>> exact(Path("raw/events[1].csv"))
+    'raw/events[[]1].csv'
+    """
+    return path.as_posix().translate(_PATTERN)
+
+
+def parquet_files(paths: Sequence[Path], *options: str) -> str:
+    """SQL that reads Parquet files of our own, and nothing but them: no columns of folders."""
+    listed = ", ".join(literal(path.as_posix()) for path in paths)
+    return f"read_parquet({', '.join([f'[{listed}]', *options, NO_FOLDERS])})"

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from tallymark.engine.base import identifier, literal, path_list
+from tallymark.engine.base import identifier, literal, parquet_files
 from tallymark.engine.room import disk_full, no_room
 from tallymark.errors import InputError, ModelError
 
@@ -179,8 +179,7 @@ class DuckEngine:
     def view(self, name: str, paths: Sequence[Path]) -> None:
         """Make a view over an explicit list of Parquet files."""
         self.execute(
-            f"create or replace view {identifier(name)} as "
-            f"select * from read_parquet({path_list(paths)})"
+            f"create or replace view {identifier(name)} as select * from {parquet_files(paths)}"
         )
 
     def write(

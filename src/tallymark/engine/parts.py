@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tallymark.engine.base import literal, path_list
+from tallymark.engine.base import literal, parquet_files
 
 __all__ = ["PART_DATE", "Part", "from_row", "relation", "to_row"]
 
@@ -55,7 +55,7 @@ def relation(parts: Sequence[Part], *, raw: bool = False, order: str | None = No
     changes = []
     if not raw and any(part.date_column == PART_DATE for part in rows):
         changes.append(f"exclude ({PART_DATE})")
-    source = f"read_parquet({path_list([part.path for part in rows])})"
+    source = parquet_files([part.path for part in rows])
     tests = [
         f"not (filename = {literal(part.path.as_posix())} and {part.date_column} in ("
         + ", ".join(f"date {literal(day)}" for day in part.hidden)
@@ -79,7 +79,7 @@ def relation(parts: Sequence[Part], *, raw: bool = False, order: str | None = No
     return (
         f"select of_rows.* {' '.join(changes)} "
         f"from (select *{place} from {source}{where}) as of_rows "
-        f"left join read_parquet({path_list(persons)}) as persons "
+        f"left join {parquet_files(persons)} as persons "
         f"on of_rows.client_id = persons.client_id{by}"
     )
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import duckdb
 
-from tallymark.engine.base import identifier, literal
+from tallymark.engine.base import NO_FOLDERS, identifier, literal
 from tallymark.engine.digest import file_digest
 from tallymark.engine.duckdb import DuckEngine, spare
 from tallymark.engine.outcome import recorded
@@ -208,7 +208,7 @@ class Warehouse:
             reader = "read_parquet" if path.suffix == ".parquet" else "read_csv"
             engine.execute(
                 f"create view {identifier(name)} as "
-                f"select * from {reader}({literal(path.as_posix())})"
+                f"select * from {reader}({literal(path.as_posix())}, {NO_FOLDERS})"
             )
 
     # ------------------------------------------------------------ writing

@@ -16,7 +16,7 @@ from tallymark.ingest.encodings import binary, decoded, named
 from tallymark.ingest.quoting import writer_quotes
 from tallymark.ingest.unpack import Broken, first_bytes
 
-__all__ = ["Broken", "Head", "read_head"]
+__all__ = ["SAMPLE_ROWS", "Broken", "Head", "in_order", "read_head", "sampled"]
 
 HEAD_BYTES = 262_144
 SAMPLE_ROWS = 300
@@ -52,6 +52,7 @@ MAX_COLUMNS = 4096
 _LAST_BYTES = 65_536
 _LAST_LINES = 50  # over which the last row may run
 _NESTED = re.compile(r"^(STRUCT|MAP|UNION|VARIANT)\b|\]$")
+_PARQUET = b"PAR1"  # at the start of such a file and at its end
 _EXPECTED = {"gzip": "gzip data", "zstd": "zstandard data", "parquet": "a Parquet file"}
 
 
@@ -64,6 +65,7 @@ class Head:
         newline: What ends a line of it: line feed, carriage return, or both.
         header_lines: How many lines there are up to the end of the header.
         nested: Columns of a Parquet file that hold more than one value.
+        raw: Columns of a Parquet file whose values are bytes that nobody said are text.
         quotes: Whether whoever wrote a CSV file puts values that need it into quotes, so that a
             bare quote in another value is damage.
         cut: Whether the file ends in the middle of a row, as far as its last line tells.
@@ -76,8 +78,19 @@ class Head:
     newline: str = "\n"
     header_lines: int = 1
     nested: frozenset[str] = frozenset()
+    raw: frozenset[str] = frozenset()
     quotes: bool = False
     cut: bool = False
+
+    def text_of(self, name: str) -> str:
+        """SQL that reads a column of a Parquet file as a text."""
+        from tallymark.engine.base import identifier  # noqa: PLC0415 -- as in reading its head
+
+        column = identifier(name)
+        if name in self.nested:
+            return f"to_json({column})"
+        # Older writers mark no bytes as text; what is none is spelled out.
+        return f"coalesce(try(decode({column})), {column}::varchar)" if name in self.raw else column
 
     @property
     def doubt(self) -> str | None:
@@ -309,8 +322,36 @@ def _not_json(lines: Sequence[str]) -> bool:
     return False
 
 
+def in_order(columns: list[str], keys: Sequence[str]) -> list[str]:
+    """Columns with the keys of one more object, each new one behind the key before it.
+
+    Writers that leave out empty values write the others in their order.
+
+    >>> in_order(["id", "time"], ["id", "referrer", "time"])
+    ['id', 'referrer', 'time']
+    """
+    known = set(columns)
+    if known.issuperset(keys):
+        return columns
+    merged, at = list(columns), 0
+    for key in keys:
+        if key not in known:
+            merged.insert(at, key)
+            known.add(key)
+        at = merged.index(key) + 1
+    return merged
+
+
+def sampled(value: object) -> str | None:
+    """A value of a JSON object as a text of the sample."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
 def _jsonl_head(text: str, *, whole: bool) -> Head:
     columns: dict[str, list[str | None]] = {}
+    order: list[str] = []
     lines = text.split("\n")
     for number, line in enumerate(lines[: SAMPLE_ROWS + 1]):
         ended = whole or number < len(lines) - 1
@@ -321,36 +362,50 @@ def _jsonl_head(text: str, *, whole: bool) -> Head:
         except (ValueError, RecursionError):
             continue
         if isinstance(row, dict):
-            for name, value in row.items():
-                shown = value if isinstance(value, str) else json.dumps(value)
-                # Half a surrogate pair cannot be said in UTF-8, so no column is called that.
-                called = str(name).encode(errors="replace").decode()
-                columns.setdefault(called, []).append(None if value is None else shown)
+            # Half a surrogate pair cannot be said in UTF-8, so no column is called that.
+            names = [str(name).encode(errors="replace").decode() for name in row]
+            order = in_order(order, names)
+            for name, value in zip(names, row.values(), strict=True):
+                columns.setdefault(name, []).append(sampled(value))
     if not columns:
         array = text.lstrip().startswith("[")
         raise Broken("file_kind", "it is one JSON list; deliver an object a line" if array
                      else "no line of it is a JSON object")  # fmt: skip
     if len(columns) > MAX_COLUMNS:
         raise Broken("file_kind", f"its first lines name {len(columns):,} columns")
-    return Head(columns=list(columns), sample=columns)
+    return Head(columns=order, sample=columns)
+
+
+def _refuse_no_end(delivery: Delivery) -> None:
+    """A Parquet file says at its end what it holds."""
+    with delivery.path.open("rb") as stream:
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(max(0, size - len(_PARQUET)))
+        whole = size > 2 * len(_PARQUET) and stream.read() == _PARQUET
+    if not whole:
+        raise Broken(
+            "file_kind",
+            "the Parquet file ends early: it was cut off, or is still being written",
+        )
 
 
 def _parquet_head(delivery: Delivery) -> Head:
     import duckdb  # noqa: PLC0415 -- the head of a text file is read without an engine
 
-    from tallymark.engine.base import identifier, literal  # noqa: PLC0415
+    from tallymark.engine.base import NO_FOLDERS, exact, literal  # noqa: PLC0415
 
-    source = f"read_parquet({literal(delivery.path.as_posix())})"
+    _refuse_no_end(delivery)
+    source = f"read_parquet({literal(exact(delivery.path))}, {NO_FOLDERS})"
     connection = duckdb.connect(":memory:")
     try:
         kinds = connection.execute(f"describe select * from {source}").fetchall()
         columns = [str(column[0]) for column in kinds]
-        nested = {str(name) for name, kind, *_ in kinds if _NESTED.search(str(kind))}
-        picks = ", ".join(
-            f"cast({f'to_json({identifier(name)})' if name in nested else identifier(name)} "
-            "as varchar)"
-            for name in columns
+        head = Head(
+            columns=columns,
+            nested=frozenset(str(name) for name, kind, *_ in kinds if _NESTED.search(str(kind))),
+            raw=frozenset(str(name) for name, kind, *_ in kinds if kind == "BLOB"),
         )
+        picks = ", ".join(f"cast({head.text_of(name)} as varchar)" for name in columns)
         rows = connection.execute(f"select {picks} from {source} limit {SAMPLE_ROWS}").fetchall()
     except duckdb.Error as error:
         raise Broken(
@@ -361,4 +416,4 @@ def _parquet_head(delivery: Delivery) -> Head:
     if not rows:
         raise Broken("file_header_only", "the file has columns and not a single row")
     sample = {name: [row[index] for row in rows] for index, name in enumerate(columns)}
-    return Head(columns=columns, sample=sample, nested=frozenset(nested))
+    return dataclasses.replace(head, sample=sample)

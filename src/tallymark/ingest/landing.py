@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from tallymark.contract import Contract
-from tallymark.engine.base import identifier, literal
+from tallymark.engine.base import NO_FOLDERS, exact, identifier, literal
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.careful import MAX_LINE_BYTES, BadLine, rewrite
 from tallymark.ingest.deliveries import Delivery
@@ -186,17 +186,14 @@ class _Reading:
     def parquet(self) -> Landed:
         """A Parquet file: typed, checked by its reader, without lines."""
         values = {
-            role: self._nested(name) for role, name in self.mapping.items() if name is not None
+            role: self.head.text_of(name) for role, name in self.mapping.items() if name is not None
         }
-        source = "read_parquet($path)"
+        source = f"read_parquet($path, {NO_FOLDERS})"
         try:
             rows = self.write(source, self.delivery.path, "1", values)
         except duckdb.Error as error:
             raise _unreadable(error) from error
         return Landed(path=self.target, rows=rows, asked=self.asked, light=self.light)
-
-    def _nested(self, name: str) -> str:
-        return f"to_json({identifier(name)})" if name in self.head.nested else identifier(name)
 
     def fast(self, path: Path, text: Text | None = None) -> Landed | str:
         """Rows that are proved, or why there is doubt."""
@@ -263,7 +260,7 @@ class _Reading:
         columns = ", ".join(f"'c{index}': '{kind}'" for index, kind in enumerate(kinds))
         source = (
             f"read_csv($path, header = false, columns = {{{columns}}}, "
-            f"delim = ',', new_line = '\\n', {_QUOTING})"
+            f"delim = ',', new_line = '\\n', {_QUOTING}, {NO_FOLDERS})"
         )
         try:
             rows = self.write(source, clean, "c0 - row_number() over () + 1", self._places(1))
@@ -281,7 +278,7 @@ class _Reading:
             hosts=usual_hosts(self.head.sample.get(self.mapping.get("page_url") or "", ())),
         )  # fmt: skip
         given: dict[str, object] = {
-            "path": path.as_posix(),
+            "path": exact(path),
         }
         if not self.light:
             given["delivery"] = self.delivery.key
@@ -309,7 +306,8 @@ class _Reading:
         source = (
             f"read_csv($path, header = true, columns = {{{columns}}}, "
             # With quoted nulls it would read over an empty quoted cell too many.
-            f"delim = {literal(self.head.delimiter)}, {_QUOTING}, allow_quoted_nulls = false)"
+            f"delim = {literal(self.head.delimiter)}, {_QUOTING}, allow_quoted_nulls = false, "
+            f"{NO_FOLDERS})"
         )
         return source, self._places(0)
 
@@ -320,7 +318,7 @@ class _Reading:
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in used or ["none"])
         source = (
             f"read_json($path, format = 'newline_delimited', "
-            f"maximum_object_size = {MAX_LINE_BYTES}, columns = {{{columns}}})"
+            f"maximum_object_size = {MAX_LINE_BYTES}, columns = {{{columns}}}, {NO_FOLDERS})"
         )
         return source, {role: identifier(one) for role, one in self.mapping.items() if one}
 
@@ -334,7 +332,7 @@ class _Reading:
         return int(
             self.engine.rows(
                 f"select cast(coalesce(sum({trailing}), 0) as bigint) from {source}",
-                {"path": path.as_posix()},
+                {"path": exact(path)},
             )[0][0]
         )
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tallymark.contract import Contract, EventNames, InternalMarks
-from tallymark.engine.base import literal, path_list
+from tallymark.engine.base import literal, parquet_files
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.epochs import FIRST_MS, LAST_MS, counted_times
 from tallymark.ingest.extra import NOTHING, Asked
@@ -108,7 +108,7 @@ def rows_of(paths: Sequence[Path]) -> str:
     return (
         "(select * exclude (file_row_number) replace (case when line_number < 0 "
         "then file_row_number - line_number else line_number end as line_number) "
-        f"from read_parquet({path_list(paths)}, file_row_number = true))"
+        f"from {parquet_files(paths, 'file_row_number = true')})"
     )
 
 

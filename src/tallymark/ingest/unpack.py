@@ -17,11 +17,12 @@ from typing import IO, Any, cast
 from tallymark.errors import InputError
 from tallymark.ingest.deliveries import Delivery
 
-__all__ = ["HEAD_RAW", "Broken", "first_bytes", "open_text", "unpack"]
+__all__ = ["HEAD_RAW", "Broken", "first_bytes", "open_text", "pieces", "unpack"]
 
 HEAD_RAW = 1 << 20  # compressed bytes within which the head of a file must be found
 # A few bytes can stand for very many; small pieces bound what one of them becomes in memory.
 _PIECE = 16_384
+_PLAIN_PIECE = 1 << 20
 _ZSTD_PIECE = 2048  # four bytes of zstandard data can be a block of 128 kB: at most 64 MB at once
 _MEMBER = b"\x1f\x8b"
 # Files of events compress to a fifth or a twentieth; what deflate can do at most is a thousandth.
@@ -88,6 +89,24 @@ def unpack(delivery: Delivery, target: Path) -> None:
                 _refuse_full_disk(target)
                 look = written + _LOOK_EVERY
             out.write(piece)
+
+
+def pieces(delivery: Delivery) -> Iterator[bytes]:
+    """The bytes of a text delivery, decompressed, piece by piece.
+
+    Raises:
+        Broken: As :func:`unpack` does.
+    """
+    if delivery.compression is None:
+        with delivery.path.open("rb") as stream:
+            while piece := stream.read(_PLAIN_PIECE):
+                yield piece
+        return
+    written = 0
+    for taken, piece in _pieces(delivery):
+        written += len(piece)
+        _refuse_bomb(delivery, taken, written)
+        yield piece
 
 
 def _refuse_bomb(delivery: Delivery, taken: int, written: int) -> None:

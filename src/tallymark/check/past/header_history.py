@@ -71,9 +71,11 @@ def header_findings(entries: Sequence[Entry], rules: CheckRules) -> dict[str, li
         columns = tuple(entry["columns"])
         known = orders.setdefault(frozenset(columns), set())
         rule = wanted.get("column_reordered")
-        if rule is not None and known and columns not in known:
+        ordered = not (entry.get("form") or {}).get("unordered")
+        if rule is not None and ordered and known and columns not in known:
             found.setdefault(entry["delivery"], []).append(_dated(rule, _reordered(columns), entry))
-        known.add(columns)
+        if ordered:
+            known.add(columns)
         rule = wanted.get("column_type_changed")
         told = {one["id"].partition(":")[2] for one in entry["findings"] if rule is not None
                 and one.get("rule") == rule.id}  # fmt: skip

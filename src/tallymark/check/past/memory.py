@@ -43,6 +43,8 @@ def remembered(
     form: Entry = {"bom": head.bom} if text else {}
     if facts.delivery.format == "csv" and len(head.columns) > 1:
         form["delimiter"] = head.delimiter
+    if facts.delivery.format == "jsonl":
+        form["unordered"] = True  # the keys of an object have no order
     return {
         "form": form, "traffic": traffic.as_entry(), "orders": facts.orders.as_entry(),
         "events": counted_names(engine, landed),

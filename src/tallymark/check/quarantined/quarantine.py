@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tallymark.check.quarantined.rowfile import RowFile, read_records
-from tallymark.engine.base import literal
+from tallymark.engine.base import NO_FOLDERS, exact, literal
 from tallymark.engine.digest import file_digest
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.warehouse import write_atomically
@@ -449,7 +449,8 @@ def _parquet_rows(
     """Rows of a Parquet file have no bytes of their own: their values, as JSON."""
     found = engine.rows(
         "select line, cast(to_json(row) as varchar) from (select row_number() over () as line, "
-        f"delivered as row from read_parquet({literal(delivery.path.as_posix())}) as delivered) "
+        f"delivered as row from read_parquet({literal(exact(delivery.path))}, {NO_FOLDERS}) "
+        "as delivered) "
         f"where line in (select line_number from {rejected} where faults & {REJECTED.value} > 0) "
         "order by line"
     )
