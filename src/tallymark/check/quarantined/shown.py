@@ -6,6 +6,7 @@ import base64
 import csv
 import dataclasses
 import io
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 from tallymark.check.counting.samples import masked, masked_id
 from tallymark.check.quarantined.held import Held, Note, asked_for, held_in
 from tallymark.check.quarantined.quarantine import Quarantine, Row
+from tallymark.ingest.encodings import spelled
+from tallymark.ingest.header import sampled
 
 __all__ = ["Shown", "ShownRow", "escaped", "shown"]
 
@@ -22,7 +25,8 @@ _WORD = re.compile(
     r"(?P<time>\d{4}-\d{2}-\d{2}(?:[T ][\d:.]{2,18}Z?)?(?!\w))"
     r"|(?<![\w-])(?=[\w-]*\d)[\w-]{4,}(?!\w)"
 )
-_JSON_TEXT = re.compile(r'("+[\w.-]+"+\s*:\s*"+)[^"]+')
+# A quote behind a backslash ends no text.
+_JSON_TEXT = re.compile(r'("+[\w.-]+"+\s*:\s*"+)(?:[^"\\]|\\"+|\\.)+')
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +140,33 @@ def escaped(original: bytes) -> str:
 
 def _hidden(text: str, columns: Sequence[str]) -> str:
     """A row without what may be personal: its ids, the texts of its payload, its addresses."""
-    text = _JSON_TEXT.sub(r"\1…", text)
-    text = _WORD.sub(lambda word: word["time"] or masked_id(word[0]), text)
+    values = _values(text)
+    if values is not None:
+        told = ", ".join(f"{masked(one)}: {masked(_bare(cell))}" for one, cell in values if cell)
+        return spelled(told)  # what JSON escapes would else reach a terminal
+    text = _bare(text)
     cells = _cells(text)
     if columns and len(cells) == len(columns):
         return ", ".join(
             f"{name}: {masked(cell)}" for name, cell in zip(columns, cells, strict=True) if cell
         )
     return masked(text)
+
+
+def _bare(text: str) -> str:
+    text = _JSON_TEXT.sub(r"\1…", text)
+    return _WORD.sub(lambda word: word["time"] or masked_id(word[0]), text)
+
+
+def _values(text: str) -> list[tuple[str, str]] | None:
+    """The names and values of a row that is a JSON object; None if it is none."""
+    try:
+        row = json.loads(text) if text.lstrip().startswith("{") else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict):
+        return None
+    return [(name, sampled(value) or "") for name, value in row.items()]
 
 
 def _cells(text: str) -> list[str]:
