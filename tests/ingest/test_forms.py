@@ -86,6 +86,15 @@ def test_a_parquet_file_that_was_cut_off(tmp_path: Path, kept: int) -> None:
     assert told.value.check == "file_kind"
 
 
+def test_zstandard_of_several_threads(tmp_path: Path) -> None:
+    """Such a file begins with a frame to skip, which says how long the next one is."""
+    one = deliver(tmp_path, as_csv([event()]), "a.csv.zst")
+    packed = one.path.read_bytes()
+    one.path.write_bytes(b"\x50\x2a\x4d\x18\x04\0\0\0" + len(packed).to_bytes(4, "little") + packed)
+    rows, _ = land_rows(one)
+    assert [row["client_id"] for row in rows] == ["c-1001"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"broken\n"])
 def test_numbers_that_are_none(tmp_path: Path, damage: bytes) -> None:
     """NaN is read alike, whether or not another line is damaged; the row stays."""

@@ -25,6 +25,7 @@ _HEADER_LINES = 5  # a header of more lines than this has a stray quote in it
 _MAGIC = (
     (b"\x1f\x8b", "gzip data"),
     (b"\x28\xb5\x2f\xfd", "zstandard data"),
+    (b"\x50\x2a\x4d\x18", "zstandard data"),  # as several threads at once write it
     (b"BZh", "bzip2 data"),
     (b"\xfd7zXZ\x00", "xz data"),
     (b"\x04\x22\x4d\x18", "lz4 data"),
