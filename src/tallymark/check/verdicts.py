@@ -15,6 +15,7 @@ from tallymark.check.once import told_once
 from tallymark.check.past.days import NO_CLOCK, Clock
 from tallymark.check.past.header_history import header_findings
 from tallymark.check.past.history import history_findings
+from tallymark.check.past.usual import softened
 from tallymark.check.quarantined.quarantine import Refusal, hopeless
 from tallymark.check.score import score_of, score_parts
 from tallymark.config import Action, CheckRule, CheckRules, Severity
@@ -57,15 +58,16 @@ def summarise(entries: Sequence[Mapping[str, Any]], rules: CheckRules, contract:
         clock: What time it is.
         paths: By delivery the path by which the gate can be asked about it again.
     """
-    history = history_findings(entries, rules, contract, clock)
+    history, usual = history_findings(entries, rules, contract, clock)
     headers = header_findings(entries, rules)
     reports = []
     for entry in entries:
-        own = [as_finding(one) for one in entry["findings"]]
+        kept = [as_finding(one) for one in entry["findings"]]
+        own = softened(kept, entry["delivery"], usual, rules)
         later = [*history.get(entry["delivery"], []), *headers.get(entry["delivery"], [])]
         found = told_once([*own, *later], rules, contract, entry["rows_read"])
         verdict = Verdict(entry["verdict"])
-        if later and verdict in {Verdict.PASS, Verdict.WARN}:
+        if (later or own != kept) and verdict in {Verdict.PASS, Verdict.WARN}:
             verdict = verdict_of("warn", found, 0)
         share = entry["rows_quarantined"] / entry["rows_read"] if entry["rows_read"] else 0.0
         refused = not entry["score"] and not entry["rows_accepted"]

@@ -37,6 +37,7 @@ _WEEK = 7
 _KEPT_OUT = 0.1  # of the accepted rows: with more in quarantine, a day's hours teach nothing
 _STEADY = 2  # days delivered without a gap, before a weekday never seen counts as missed
 _HALF = 0.5
+_HABIT_WEEKS = 2  # odd days of one weekday, all alike, after which the next is as usual
 
 
 def _only(day: Day) -> Entry:
@@ -64,6 +65,7 @@ class Sizes:
     rules: Mapping[str, CheckRule]
     habit: Habit = field(default_factory=Habit)
     parts: _Parts = field(default_factory=_Parts)
+    odd: Habit = field(default_factory=Habit)
 
     def look(self, day: Day) -> Iterator[Told]:
         """A day whose delivery is far too small, or far too large."""
@@ -74,15 +76,33 @@ class Sizes:
         told = self._judge(day, rows) if len(past) >= LEARNING and _odd(rows, past) else None
         if told is None:
             self.habit.add(day.number, rows, 1)
-        else:
+            return
+        weeks = self._same_weekday(day.number, rows)
+        self.odd.add(day.number, rows, 1)
+        if weeks < _HABIT_WEEKS:
             yield told
 
+    def _same_weekday(self, day: int, rows: int) -> int:
+        """On how many odd days of this weekday came as many: a quiet weekend is no half file."""
+        same = [one for one in self.odd.recent(day) if (day - one[0]) % _WEEK == 0]
+        if not same:
+            return 0
+        _, fewer, more = Habit(same).chance_of_count(day, rows, _CALM)
+        return len(same) if min(fewer, more) > CHANCE else 0
+
     def _judge(self, day: Day, rows: int) -> Told | None:
-        expected, fewer, more = self.habit.chance_of_count(day.number, rows)
+        # Rows come a visit at a time: as many as vary like Poisson's are as many visits.
+        expected, fewer, more = self.habit.chance_of_count(day.number, rows, _CALM)
         rule = self.rules.get("file_size")
         small = (rule.threshold if rule is not None else None) or 0.0
         grave = rows < _HALF * expected and fewer < CHANCE
         fix = None
+        # Half a file on a weekday that never came before may be how quiet the shop is on that day.
+        known = (*self.habit.recent(day.number), *self.odd.recent(day.number))
+        if not any((day.number - one[0]) % _WEEK == 0 for one in known) or self._same_weekday(
+            day.number, rows
+        ):
+            grave = False
         if rows < small * expected and fewer < _FEW:
             says, severity = "only", Severity.P1 if grave else None
         elif rows > _LARGE * expected and more < CHANCE:
@@ -140,9 +160,12 @@ class Hours:
         kept_out = sum(one["rows_quarantined"] for one in whole)
         for first, last in _empty(counts):
             expected = max(0.0, self._expected(counts, first, last) - kept_out)
-            if _chance_of_none(expected, _unrest(counts)) < CHANCE / HOURS and not _skipped(
-                whole, first, last
-            ):
+            unrest = _unrest(counts)
+            chance = max(_chance_of_none(expected, unrest),
+                         self._chance_of_others(counts, first, last, unrest))  # fmt: skip
+            if chance >= CHANCE / HOURS or _skipped(whole, first, last):
+                continue
+            if not self._clock_changed(whole, first, last):
                 silent = True
                 yield _silence(_only(day), first, last, expected)
         if not silent and kept_out <= _KEPT_OUT * sum(counts):
@@ -154,12 +177,41 @@ class Hours:
         if first > 0 and last < HOURS - 1:
             around = min(counts[first - 1], counts[last + 1])
             guesses.append(float((last - first + 1) * around))
-        recent = self.past[-_RECENT:]
-        if len(recent) >= LEARNING:
-            inside = [sum(one[first : last + 1]) / max(sum(one), 1) for one in recent]
-            usual = statistics.median(inside)
+        usual = self._usual_part(first, last)
+        if usual is not None:
             guesses.append(sum(counts) * usual / (1 - usual) if usual < 1 else 0.0)
         return min(guesses, default=0.0)
+
+    def _usual_part(self, first: int, last: int) -> float | None:
+        """What part of a day's events these hours usually hold; None while nobody can tell."""
+        recent = self.past[-_RECENT:]
+        if len(recent) < LEARNING:
+            return None
+        return statistics.median(
+            sum(one[first : last + 1]) / max(sum(one), 1) for one in recent
+        )  # fmt: skip
+
+    def _clock_changed(self, entries: Sequence[Entry], first: int, last: int) -> bool:
+        """Whether the day ends an hour sooner than all before, where another zone's clock rules.
+
+        Such files begin before the shop's midnight and end before it; in the week in which clocks
+        are put forward, an hour sooner.
+        """
+        if last != HOURS - 1 or first == last or len(self.past) < LEARNING:
+            return False
+        traffic = entries[0]["traffic"]
+        early = any(
+            one["first_event_at"] is not None and one["first_event_at"] < clock(traffic, 0)
+            for one in entries
+        )
+        return early and not any(any(one[first + 1 :]) for one in self.past[-_RECENT:])
+
+    def _chance_of_others(
+        self, counts: Sequence[int], first: int, last: int, unrest: float
+    ) -> float:
+        """The chance that all visits of the day fell into its other hours: few easily do."""
+        usual = self._usual_part(first, last)
+        return 0.0 if usual is None else (1.0 - usual) ** (sum(counts) * _visits(unrest))
 
 
 def _empty(counts: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -183,7 +235,12 @@ def _unrest(counts: Sequence[int]) -> float:
 
 def _chance_of_none(expected: float, unrest: float) -> float:
     """The chance of no event: negative binomial with that mean and variance over mean."""
-    return math.exp(-expected * math.log(unrest) / (unrest - 1))
+    return math.exp(-expected * _visits(unrest))
+
+
+def _visits(unrest: float) -> float:
+    """For one event, how many visits of their own: 1 where events come singly (unrest 1)."""
+    return math.log(unrest) / (unrest - 1)
 
 
 def _skipped(entries: Sequence[Entry], first: int, last: int) -> bool:

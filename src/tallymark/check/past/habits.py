@@ -27,6 +27,8 @@ CHANCE = 1e-4
 """How unlikely a number must be, by the shop's own days, before it is said to be unusual. Some
 twelve numbers a day are judged, so on a sound shop that is less than half a false warning a year:
 and the spread believed before history is on the wide side."""
+# What is true of a day anyhow is told more quietly where as much comes on one sound day in so many.
+_AS_USUAL = 0.01
 LEARNING = 3
 """Earlier days that it takes before a day is compared with them."""
 WINDOW = 56
@@ -175,6 +177,14 @@ class Habit:
             return None
         return sum(bad for _, bad, _ in past) / sum(of for _, _, of in past)
 
+    def usual_if(self, day: int, bad: int, of: int) -> float | None:
+        """The usual share, if the day's is none that one sound day in a hundred would not have."""
+        usual = self.usual(day)
+        if not usual or not of:
+            return None
+        as_before = bad <= usual * of or self.chance_of_more(day, bad, of) > _AS_USUAL
+        return usual if as_before else None
+
     def mostly_less(self, day: int) -> bool:
         """Whether on most of the recent days not all of it was bad."""
         past = self.recent(day)
@@ -195,14 +205,22 @@ class Habit:
         )  # fmt: skip
         return upper
 
-    def chance_of_count(self, day: int, count: int) -> tuple[float, float, float]:
-        """Of a count: what is expected, and the chances of so few and of so many."""
+    def chance_of_count(
+        self, day: int, count: int, together: float = 1.0
+    ) -> tuple[float, float, float]:
+        """Of a count: what is expected, and the chances of so few and of so many.
+
+        Args:
+            day: The day.
+            count: Its count.
+            together: How many come at a time: variance over mean beyond what the days differ.
+        """
         past = self.recent(day)
-        values = np.array([one[1] for one in past], dtype=np.float64)
+        values = np.array([one[1] / together for one in past], dtype=np.float64)
         ages = np.array([day - one[0] for one in past], dtype=np.int64)
         base = count_baseline(values, Past(ages), _COUNT)
         lower, upper = mixture(
-            lambda spread: negative_binomial_tails(count, base.level, spread),
+            lambda spread: negative_binomial_tails(round(count / together), base.level, spread),
             base.spread, base.freedom,
         )  # fmt: skip
-        return base.level, lower, upper
+        return base.level * together, lower, upper

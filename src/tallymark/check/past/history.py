@@ -25,6 +25,7 @@ from tallymark.check.past.event_names import EventNames
 from tallymark.check.past.habits import Day, Habit, Told
 from tallymark.check.past.order_history import Fields, Ids, Sums, odd_orders
 from tallymark.check.past.shares import Shares
+from tallymark.check.past.usual import Usual
 from tallymark.check.rules import Hit, finding
 from tallymark.config import CheckRules
 from tallymark.contract import Contract
@@ -41,11 +42,11 @@ def history_findings(
     rules: CheckRules,
     contract: Contract,
     clock: Clock = NO_CLOCK,
-) -> dict[str, list[Finding]]:
-    """Findings by delivery key, from ledger entries ordered by date and key.
+) -> tuple[dict[str, list[Finding]], Usual]:
+    """Findings by delivery key, and what of a delivery's own is usual, from the ledger.
 
     Args:
-        entries: What the gate remembers of each delivery.
+        entries: What the gate remembers of each delivery, ordered by date and key.
         rules: Which checks there are, and how bad a hit is.
         contract: The calendar, and what the columns and fields are.
         clock: What time it is; without it nothing is overdue.
@@ -55,17 +56,18 @@ def history_findings(
     arrivals = Arrivals(contract.calendar, clock)
     form: dict[str, str] = {}
     habits: dict[str, Habit] = {}
+    shares = Shares(contract, wanted)
     looks: list[Look] = [
         Gaps(contract.calendar).look,
         arrivals.look,
         lambda day: file_form(day, form),
         Sizes(wanted).look,
         Fields(wanted, money).look,
-        Shares(contract, wanted).look,
+        shares.look,
         Hours().look,
         EventNames(contract).look,
         lambda day: client_volume(day, wanted),
-        lambda day: odd_orders(day, habits, contract.payload),
+        lambda day: odd_orders(day, habits, contract.payload, wanted),
         Sums(contract.payload).look,
         Ids(contract.payload).look,
     ]
@@ -81,7 +83,7 @@ def history_findings(
         if rule is not None:
             entry = known[one.delivery]
             found[one.delivery].append(_dated(finding(rule, one.hit), entry, one))
-    return found
+    return found, shares.usual
 
 
 def _days(entries: Sequence[Entry]) -> tuple[list[Day], list[Told]]:

@@ -11,6 +11,7 @@ from tallymark.check.counting import queries
 from tallymark.check.counting.hourly import moment, unpacked
 from tallymark.check.counting.sums import CENT, sign
 from tallymark.check.past.habits import CHANCE, Counts, Day, Entry, Habit, Told, Window, onset
+from tallymark.check.past.usual import softens
 from tallymark.check.rules import Hit
 from tallymark.check.words import agreed, filled_before
 from tallymark.config import CheckRule, Severity
@@ -189,7 +190,9 @@ def _broken_off(counts: Counts, past_bad: int, past_of: int) -> Window | None:
 # ---------------------------------------------------------------- worth
 
 
-def odd_orders(day: Day, habits: dict[str, Habit], names: Payload) -> Iterator[Told]:
+def odd_orders(
+    day: Day, habits: dict[str, Habit], names: Payload, rules: Mapping[str, CheckRule]
+) -> Iterator[Told]:
     """Purchases whose revenue is no number, or nothing although something was bought."""
     revenue, named = queries.number(names.revenue), queries.named_item(names.items, names.item_name)
     for entry in day.entries:
@@ -201,12 +204,21 @@ def odd_orders(day: Day, habits: dict[str, Habit], names: Payload) -> Iterator[T
             query = _purchases(entry, f"{queries.filled(names.revenue)} and {revenue} is null")
             yield _odd(entry, "not_a_number", "order_revenue_not_a_number",
                        "state a revenue that is no number", None, query)  # fmt: skip
+        zero = habits.setdefault("zero", Habit())
         if orders["zero"]:
-            query = _purchases(entry, f"{revenue} = 0 and {named}")
+            says = "are worth nothing although an item is named"
             many = orders["zero"] >= max(_FEWEST_ZERO, _MOST_ZERO * total)
-            yield _odd(entry, "zero", "order_zero_revenue",
-                       "are worth nothing although an item is named",
-                       Severity.P1 if many else None, query)  # fmt: skip
+            often = None if many else zero.usual_if(day.number, orders["zero"], total)
+            severity = Severity.P1 if many else None
+            if often is not None and softens(rules.get("order_zero_revenue")):
+                says += f"; as usual: earlier deliveries had {often:.1%}"
+                severity = Severity.P3
+            query = _purchases(entry, f"{revenue} = 0 and {named}")
+            yield _odd(entry, "zero", "order_zero_revenue", says, severity, query)
+            if not many:
+                zero.add(day.number, orders["zero"], total)
+        else:
+            zero.add(day.number, 0, total)
         habit = habits.setdefault("test", Habit())
         usual, tests = habit.usual(day.number), orders["test"]
         more = usual is not None and tests / total - usual > _MOST_ZERO

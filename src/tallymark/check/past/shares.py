@@ -28,6 +28,7 @@ from tallymark.check.past.habits import (
     clock,
     onset,
 )
+from tallymark.check.past.usual import Usual
 from tallymark.check.rules import Hit
 from tallymark.check.words import part
 from tallymark.config import CheckRule, Severity
@@ -81,6 +82,7 @@ _KINDS = {
     "user_agent": _Kind("column_partly_empty", "have an empty user_agent",
                         bad="user_agent is null"),
 }  # fmt: skip
+_EMPTY = {"client_id": "client_missing", "user_agent": "agent_missing"}  # told by a delivery alone
 _PAYLOAD = "event_data:"
 _DOUBLE = "double:"
 
@@ -107,6 +109,7 @@ class Shares:
     habits: dict[str, Habit] = field(default_factory=dict)
     deep: Habit = field(default_factory=Habit)
     learned: dict[str, list[tuple[int, Entry]]] = field(default_factory=dict)
+    usual: Usual = field(default_factory=dict)
 
     def look(self, day: Day) -> Iterator[Told]:
         """What is unusual about a day."""
@@ -119,12 +122,22 @@ class Shares:
             habit = self.habits.setdefault(name, Habit())
             told = self._judge(name, habit, day, having, bad, of)
             if told is None:
+                self._note_usual(name, habit, day, bad, of)
                 habit.add(day.number, bad, of)
                 if len(having) == 1:
                     self.learned.setdefault(name, []).append((day.number, having[0]))
             else:
                 yield told
         self._learn_deep(day)
+
+    def _note_usual(self, name: str, habit: Habit, day: Day, bad: int, of: int) -> None:
+        """What is true of a day's rows and was of those before: of no use as a warning."""
+        rule = self.rules.get(_EMPTY.get(name, ""))
+        if rule is None or not of or bad / of <= (rule.threshold or 0.0):
+            return  # nothing was said
+        usual = habit.usual_if(day.number, bad, of)
+        if usual is not None:
+            self.usual.update({(one["delivery"], rule.check): usual for one in day.entries})
 
     def _learn_deep(self, day: Day) -> None:
         pairs = [one["traffic"]["shares"].get("client_id:deep", (0, 0)) for one in day.entries]
