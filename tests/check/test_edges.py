@@ -83,3 +83,28 @@ def test_the_hour_of_the_cut_is_right_where_nights_are_quiet(shop: Shop) -> None
     (report,) = shop.check(rules=rules).deliveries
     (found,) = [one for one in report.findings if one.rule == "file_day"]
     assert "begins at 22:00 of the day before" in found.message
+
+
+def test_the_day_on_which_clocks_are_put_forward_has_an_hour_less(shop: Shop) -> None:
+    """Cut by a clock eight hours behind, of which one is skipped: still only told."""
+    hours = [*((5, hour) for hour in range(8, 24)), *((6, hour) for hour in range(7))]
+    (found,) = told(shop, day_of(*hours), "UTC")
+    assert found.severity is Severity.P3
+    assert "begins at 8:00" in found.message
+
+
+def test_an_empty_hour_of_the_night_hides_no_cut(shop: Shop) -> None:
+    """Nobody came in the last hours before midnight, in which it is night where files are cut."""
+    hours = [*((4, hour) for hour in (18, 19, 20, 22)), *WHOLE[:18]]
+    (found,) = told(shop, day_of(*hours), "UTC")
+    assert found.severity is Severity.P3
+    assert "begins at 18:00 of the day before" in found.message
+
+
+def test_a_file_of_a_week_is_one_finding(shop: Shop) -> None:
+    """Its days are named, and no clock is said to run ahead."""
+    shop.put(day_of(*((day, hour) for day in range(5, 12) for hour in range(24))))
+    (found,) = [one for one in shop.check().deliveries[0].findings if one.severity < "P3"]
+    assert found.rule == "file_day"
+    assert "holds 7 days, from 2031-05-05 to 2031-05-11" in found.message
+    assert found.evidence["explains"] == ["time_future"]

@@ -325,8 +325,15 @@ def _size(others: _Others, one: Finding) -> Iterator[Finding]:
         yield gone[missed.index(max(missed))]
 
 
+@_explaining("time_future")
+def _several_days(others: _Others, _one: Finding) -> Iterator[Finding]:
+    for other in others.some("file_day"):
+        if other.evidence.get("days"):
+            yield other
+
+
 @_explaining("file_day")
 def _day(others: _Others, one: Finding) -> Iterator[Finding]:
     for other in others.some("time_future", "same_bytes"):
-        if other.rows == one.rows:
+        if other.rows == one.rows and not one.evidence.get("days"):
             yield other

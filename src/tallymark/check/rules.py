@@ -15,7 +15,7 @@ from typing import Any
 
 from tallymark.check.counting import queries
 from tallymark.check.counting.broken_lines import broken_lines
-from tallymark.check.counting.edges import CUT_FIX, strays_of
+from tallymark.check.counting.edges import CUT_FIX, DAYS_FIX, strays_of
 from tallymark.check.counting.facts import Facts
 from tallymark.check.counting.money import Again, Touched
 from tallymark.check.counting.row_shares import kept_out, share_above, times, without
@@ -240,7 +240,13 @@ def _file_day(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
         strays.said(facts.delivery.date, facts.main_day),
         f"event_date <> date '{facts.delivery.date}'", Fault.OTHER_DAY,
     ):  # fmt: skip
-        yield replace(Hit(**one), severity=Severity.P3, fix=CUT_FIX) if strays.cut else Hit(**one)
+        hit = Hit(**one)
+        if strays.cut:
+            hit = replace(hit, severity=Severity.P3, fix=CUT_FIX)
+        elif strays.held:
+            held = [str(day) for day in strays.held]
+            hit = replace(hit, fix=DAYS_FIX, evidence={**hit.evidence, "days": held})
+        yield hit
 
 
 @_check

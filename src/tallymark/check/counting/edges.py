@@ -13,16 +13,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CUT_FIX", "Strays", "strays_of"]
+__all__ = ["CUT_FIX", "DAYS_FIX", "Strays", "strays_of"]
 
 CUT_FIX = (
     "if that is the shop's own midnight, set `timezone` under `shop` in tallymark.yml; else nothing"
 )
 
+DAYS_FIX = "deliver one file a day: days without one of their own count as missing"
+
 _HOURS = 24
 _FARTHEST = 14  # hours that a zone may be from UTC
 _OUTSIDE = 0.02  # of the rows: late events and slow clocks, which lie in no whole hour of the day
 _LACKING = 0.1  # of the rows over one edge: so many may be at the other, which should have none
+_SEVERAL = 3  # days: two are a file that was cut at the wrong hour
+_FAIR = 0.1  # of an even share: a quiet Sunday is a day as well, stray late events are none
+_FILLED = 0.5  # of the hours over one edge must have rows: strays lie in some
 _HOUR_MS, _QUARTER_MS = 3_600_000, 900_000
 _EPOCH = dt.date(1970, 1, 1)
 
@@ -37,12 +42,14 @@ class Strays:
         cut: The hour of the shop's day, counted from its midnight, at which the file's day begins;
             0 if it is the shop's day, or no hour fits.
         of_utc: Whether that hour is UTC's midnight.
+        held: The days it holds, where it is of several days: a week's file, or a month's.
     """
 
     before: int
     after: int
     cut: int = 0
     of_utc: bool = False
+    held: Sequence[dt.date] = ()
 
     def said(self, date: dt.date, main_day: str | None) -> str:
         """What is to be said of these rows, after their number.
@@ -58,6 +65,11 @@ class Strays:
             return (
                 f"are of other days than {named}, by whole hours: in the time zone of the reports "
                 f"the file's day begins at {begins}, so it was cut at another zone's midnight"
+            )
+        if self.held:
+            return (
+                f"are of other days than {named}: the file holds {len(self.held)} days, from "
+                f"{self.held[0]} to {self.held[-1]}"
             )
         if main_day != str(date):
             return f"are not of {named}; most are of {main_day}"
@@ -89,7 +101,18 @@ def strays_of(groups: Sequence[tuple[Any, ...]], date: dt.date) -> Strays:
     if fitting:
         cut = min(fitting)[-1]
         return Strays(before, after, cut, cut == _utc_midnight(groups))
-    return Strays(before, after)
+    return Strays(before, after, held=_held(counts, date))
+
+
+def _held(counts: Counter[int], date: dt.date) -> Sequence[dt.date]:
+    """The days of a file that is of several: three at least, each with a fair part of the rows."""
+    days: Counter[int] = Counter()
+    for hour, rows in counts.items():
+        days[hour // _HOURS] += rows
+    whole = [away for away, rows in days.items() if rows * len(days) >= _FAIR * counts.total()]
+    if len(whole) < _SEVERAL or len(whole) < len(days):
+        return ()
+    return [date + dt.timedelta(days=away) for away in sorted(days)]
 
 
 def _inside(counts: Counter[int], cut: int) -> int:
@@ -101,15 +124,16 @@ def _inside(counts: Counter[int], cut: int) -> int:
 def _fits(counts: Counter[int], cut: int, total: int) -> bool:
     """Whether nearly all rows lie within the day from that hour on, and whole hours lack."""
     inside = _inside(counts, cut)
-    over = sum(
-        rows for hour, rows in counts.items()
-        if (_HOURS <= hour <= cut + _HOURS if cut > 0 else cut <= hour < 0)
-    )  # fmt: skip
-    lacking = range(cut) if cut > 0 else range(cut + _HOURS + 1, _HOURS)
-    edges = (cut, _HOURS + cut - 1, _HOURS) if cut > 0 else (-1, cut)
+    beyond = range(_HOURS, _HOURS + cut) if cut > 0 else range(cut, 0)
+    last = _HOURS + cut  # where zones differ by half an hour, it belongs to both days
+    over = sum(counts[hour] for hour in beyond) + (counts[last] if cut > 0 else 0)
+    lacking = range(cut) if cut > 0 else range(last + 1, _HOURS)
+    # Not all: a night hour may be empty, and the day on which clocks are put forward is shorter.
+    filled = sum(1 for hour in beyond if counts[hour])
     return (
         total - inside <= _OUTSIDE * total
-        and all(counts[hour] for hour in edges)
+        and counts[cut] > 0
+        and filled >= max(1.0, _FILLED * len(beyond))
         and sum(counts[hour] for hour in lacking) <= _LACKING * over
     )
 
