@@ -6,6 +6,7 @@ it, as a comment. Nothing is guessed into force: what is only likely is a commen
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shlex
@@ -31,7 +32,7 @@ from tallymark.check.contracts.synonyms import called, synonyms
 from tallymark.check.header.columns import map_columns
 from tallymark.classify.hosts import host_of, internal_host
 from tallymark.config import Config, Severity, load
-from tallymark.contract import SHIPPED, Column, Contract
+from tallymark.contract import SHIPPED, WEEK, Column, Contract
 from tallymark.engine.warehouse import write_atomically
 from tallymark.errors import InputError, UsageError
 from tallymark.ingest.deliveries import Delivery, find_deliveries
@@ -45,6 +46,7 @@ __all__ = ["write_project"]
 LOOKED_AT = 30  # files, or nearly twice as many; evenly spread, the first and the last among them
 HOSTS_SHOWN = 5
 NAMES_SHOWN = 20
+RESTED = 2  # weeks without a file on a weekday, before none is expected on it
 OWN = 0.005  # share of the sampled pages from which on a host is taken for the shop's own
 
 
@@ -362,12 +364,31 @@ class _Draft:
                 "no day between without a file"
             )  # fmt: skip
             yield f"# Seen: {len(self.deliveries)} deliveries, {days[0]} to {days[-1]}, {lack}."
+        resting = _resting(days)
+        if resting:
+            names = ", ".join(resting)
+            yield f"# Never in these files: {names}, of which nothing is expected."
+            yield "calendar:"
+            yield f"  weekdays: [{', '.join(one for one in WEEK if one not in resting)}]"
         yield from (
-            "# calendar:",
+            "#" if resting else "# calendar:",
             '#   expected_by: "07:00"',
             "#   days_after: 1         # a day's file comes on the next morning",
             "#   grace_minutes: 60",
         )
+
+
+def _resting(days: Sequence[dt.date]) -> list[str]:
+    """The weekdays of which there is no file in at least two weeks, while others have some."""
+    if not days:
+        return []
+    span = (days[-1] - days[0]).days + 1
+    all_days = [days[0] + dt.timedelta(days=one) for one in range(span)]
+    came, could = (Counter(WEEK[one.weekday()] for one in some) for some in (days, all_days))
+    resting: list[str] = [one for one in WEEK if could[one] >= RESTED and not came[one]]
+    # Where other weekdays lack more than a holiday, or most have none, there is no such habit.
+    steady = all(came[one] >= could[one] - 1 for one in WEEK if one not in resting)
+    return resting if steady and len(resting) <= len(WEEK) // 2 else []
 
 
 _OF_A_LINE = frozenset({"item_id", "item_name", "quantity", "item_price"})
