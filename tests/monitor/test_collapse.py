@@ -148,3 +148,11 @@ def test_revenue_that_was_sent_and_does_not_count(
     assert list(found) == ([rule] if rule else [])
     if rule:
         assert found[rule].severity is severity
+
+
+def test_a_channel_that_refunded_more_than_it_sold_is_not_gone(simulated: Shop, day: Dates) -> None:
+    """A negative share tells of refunds, and not whether something was sold."""
+    for share, told in ((-0.05, False), (0.0, True)):
+        credit = {30: {**CHANNELS, "Direct": share}}
+        shop = tagged(simulated.simulate(31, sessions=4000), credit=credit)
+        assert ("attributed_revenue:Direct" in found_by_id(shop, day(30))) is told

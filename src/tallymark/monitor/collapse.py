@@ -169,6 +169,8 @@ def _fall(
     usable = past[~np.isnan(share[past]) & (np.nan_to_num(trials[past]) > 0)]
     if len(usable) < _FEWEST or not trials[day] > 0 or np.isnan(share[day]):
         return None
+    if share[day] < 0:
+        return None  # more was refunded than sold: nobody can tell that nothing was sold
     if not bool(np.all(share[usable] > 0)):
         return None
     usual = float(np.median(share[usable]))

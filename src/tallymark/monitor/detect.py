@@ -241,7 +241,7 @@ class Detector:
         detail = {}
         if family is Family.RATE:
             detail[slot.of] = round(float(slot.trials[day]))
-        half = student_quantile(today.freedom, 1 - _MISTAKES / 2) * today.spread
+        half = student_quantile(today.freedom, 1 - _MISTAKES / 2) * today.noise
         around = _logistic if family is Family.RATE else _exp
         return Judged(
             rule=slot.rule,

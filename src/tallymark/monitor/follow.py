@@ -26,8 +26,14 @@ _LASTING = 0.5  # what days that resemble their neighbours (r = 0.2) add to the 
 _ANEW = 14  # days of one-sided surprises after which a level has changed for good
 _ANEW_SCORE = 1.5  # their mean, in standard deviations
 _ANEW_SHARE = 0.9  # of them on the same side
+# A weekday that is odd as it was a week ago, beyond so many standard deviations each time and with
+# so many days between that were not, is the shop's weekly habit: a quiet weekend, a market day.
+_WEEK = 7
+_ODD = 2.0
+_CALM_DAYS = 4
 _CERTAIN = 1e4  # degrees of freedom of a variance that is as good as known
 _TINY = 1e-9
+_PART = 0.5  # added to counts before their logarithm is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ class Panel:
         self._model = Dynamic(family, len(slots), belief, half_life)
         empty = np.full(self._values.shape, np.nan)
         self._scores, self._shared, self._own = empty.copy(), empty.copy(), empty.copy()
-        self._expected, self._spread = empty.copy(), empty.copy()
+        self._expected, self._spread, self._raw = empty.copy(), empty.copy(), empty.copy()
         self._found: Forecast | None = None
         self._reopened = np.full(len(slots), -_ANEW)
 
@@ -134,7 +140,7 @@ class Panel:
         """Take on what another panel of the same slots has learned, of days that they share."""
         self._model = other._model.copy()
         self._found = other._found
-        for name in ("_scores", "_shared", "_own", "_expected", "_spread"):
+        for name in ("_scores", "_shared", "_own", "_expected", "_spread", "_raw"):
             mine = getattr(self, name)
             mine[:] = getattr(other, name)[:, : mine.shape[1]]
         self._reopened = other._reopened.copy()
@@ -156,6 +162,7 @@ class Panel:
         known = there & (self._model.days > 0)
         total = found.spread / np.maximum(gain, _TINY)
         self._scores[:, day] = np.where(known, score, np.nan)
+        self._raw[:, day] = self._scores[:, day]
         self._shared[:, day] = found.known / total
         self._spread[:, day] = total
         self._expected[:, day] = self._level(found.mean)
@@ -179,12 +186,40 @@ class Panel:
         """
         if self._found is None:
             return
-        usable = fit & self.present[:, day]
+        usable = (fit | self._weekly(day, fit)) & self.present[:, day]
         self._model.learn(
             self._found, self._values[:, day], self._trials[:, day], usable, self._scale[:, day]
         )
         self._scores[~fit, day] = np.nan
         self._settle(day)
+
+    def _weekly(self, day: int, fit: Bools) -> Bools:
+        """Which numbers, left out today, are as odd as a week ago: the weekday is found anew."""
+        week = day - _WEEK
+        if week < 0 or self._found is None:
+            return np.zeros(len(self.slots), dtype=np.bool_)
+        now, then = self._raw[:, day], self._raw[:, week]
+        alike = self._raw[:, week + 1 : day] * np.sign(now)[:, None]
+        calm = (alike < _ODD).sum(axis=1) >= _CALM_DAYS
+        again: Bools = ~fit & calm
+        again &= (np.minimum(np.abs(now), np.abs(then)) > _ODD) & (now * then > 0)
+        if bool(again.any()):
+            away = np.where(again, self._away(day), 0.0)
+            self._model.reopen(again, np.square(away), weekday=self._weekday + day)
+            self._found = self._model.forecast(self._scale[:, day])
+        return again
+
+    def _away(self, day: int) -> Floats:
+        """How far a day was from what was expected, on the numbers' own scale."""
+        values, expected, trials = (
+            one[:, day] for one in (self._values, self._expected, self._trials)
+        )
+        if self.family is Family.RATE:
+            expected = expected * trials
+            lost, kept = trials - values + _PART, trials - expected + _PART
+            away = np.log((values + _PART) / lost) - np.log((expected + _PART) / kept)
+            return np.asarray(away, dtype=np.float64)
+        return np.asarray(np.log((values + _PART) / (expected + _PART)), dtype=np.float64)
 
     def _settle(self, day: int) -> None:
         """A change of two weeks is no incident any more but the shop as it is: learn it anew."""

@@ -15,6 +15,7 @@ from tallymark.engine.outcome import LastRun
 from tallymark.monitor.due import Due
 from tallymark.monitor.onset import ERROR_HOURS, Gap, missing_hours
 from tallymark.monitor.tables import HOURS, Tables
+from tallymark.monitor.weekdays import WEEKS, is_due, rest_note, weeks_without
 from tallymark.monitor.words import day_name, instant, number, parse, percent
 from tallymark.results import Finding, Layer, Severity
 
@@ -55,7 +56,10 @@ def delivery_findings(
     wanted = [
         one
         for one in dict.fromkeys((expected, day))
-        if due.expects(tables.date(one)) and not _delivered(tables, day, one)
+        if due.expects(tables.date(one))
+        and not _delivered(tables, day, one)
+        # A day that somebody asks for by its name is expected, whatever the habit.
+        and (one != day or is_due(due, tables, one))
     ]
     rule = by_id.get("delivery_missing")
     if rule is not None and wanted:
@@ -81,7 +85,7 @@ def delivery_findings(
     earlier = [
         one
         for one in range(max(0, day - _RECENT), min(day, tables.size))
-        if not tables.delivered[one] and due.expects(tables.date(one))
+        if not tables.delivered[one] and is_due(due, tables, one)
     ]
     if rule is not None and earlier and not wanted:
         found.append(_earlier(rule, tables, earlier, moment))
@@ -152,17 +156,20 @@ def _missing(
     """The delivery of a day, and of the expected days between it and the last one there is."""
     known = np.flatnonzero(tables.delivered[: min(day, wanted) + 1])
     last = int(known[-1]) if len(known) else -1
-    missing = [one for one in range(last + 1, wanted + 1) if due.expects(tables.date(one))]
+    missing = [one for one in range(last + 1, wanted) if is_due(due, tables, one)] + [wanted]
     message = f"There is no delivery for {day_name(tables.date(wanted))}"
     if len(missing) > 1:
         more = f"{len(missing) - 1} more day{'s' * (len(missing) > 2)}"  # noqa: PLR2004 -- plural
         message += f", nor for {more} since {day_name(tables.date(missing[0]))}"
     if last >= 0:
         message += f"; the last one is of {day_name(tables.date(last))}"
+    resting = all(weeks_without(due, tables, one) for one in missing)
+    if resting:  # perhaps it is none: a shop may be closed on that day
+        message += ". There was none on that weekday of the week before either"
     return Finding(
         id="delivery_missing",
         layer=Layer.HEALTH,
-        severity=rule.severity,
+        severity=max(rule.severity, Severity.P2) if resting else rule.severity,
         rule=rule.id,
         message=message,
         since=moment(missing[0], 0),
@@ -185,7 +192,7 @@ def _too_old(rule: MonitorRule, tables: Tables, moment: Moment, due: Due) -> lis
         return []
     last = int(known[-1])
     missing = [
-        one for one in range(last + 1, tables.day(today)) if due.expects(tables.date(one))
+        one for one in range(last + 1, tables.day(today)) if is_due(due, tables, one)
     ]  # fmt: skip
     if not missing or len(missing) < (rule.threshold or _TOO_OLD):
         return []
@@ -215,6 +222,10 @@ def idle_days(due: Due, tables: Tables, day: int, expected: int) -> list[str]:
         f"no delivery is due for {day_name(tables.date(one))}, by the calendar in the contract"
         for one in dict.fromkeys((expected, day))
         if not due.expects(tables.date(one)) and not _delivered(tables, max(day, one), one)
+    ] + [
+        rest_note(due, tables, day)
+        for _ in range(day == expected and weeks_without(due, tables, day) >= WEEKS)
+        if not _delivered(tables, day, day)
     ]
 
 

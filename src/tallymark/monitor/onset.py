@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,7 @@ _TRACES = {
 PROFILE_DAYS = 28  # the shape of a day is learned from so many days
 _DISPERSION = 0.1  # of an hour's count beyond chance, on the wide side
 _IMPOSSIBLE = 1e-6
+_VISITS = 0.55  # for an event, of their own: visits bring several (variance over mean of 3)
 _BUSY = 3.0  # events expected of an hour that counts as busy
 _OFTEN_EMPTY = 0.05  # share of past days on which an hour may have been empty and still be busy
 _NEIGHBOUR = 0.5  # without a past, an hour is as busy as half its quieter neighbour
@@ -118,6 +120,7 @@ def missing_hours(tables: Tables, day: int, past: Days, absent: Sequence[int] = 
     if events is None:
         return []
     today = events[day]
+    visits, whole = math.inf, 1.0
     if len(past) == 0:
         usual = _from_neighbours(today)
     else:
@@ -125,11 +128,19 @@ def missing_hours(tables: Tables, day: int, past: Days, absent: Sequence[int] = 
         usual = history.mean(axis=0)
         empty = (history == 0).mean(axis=0)
         usual = np.where(empty > _OFTEN_EMPTY, 0.0, usual)
+        visits, whole = float(today.sum()) * _VISITS, float(usual.sum())
         outside = float(usual[today > 0].sum())
         if outside > 0:  # a quiet day makes a quiet hour less surprising
-            usual = usual * min(1.0, float(today.sum()) / outside)
+            scale = min(1.0, float(today.sum()) / outside)
+            usual, whole = usual * scale, whole * scale
     usual[list(absent)] = 0.0
-    return [gap for gap in _gaps(today, usual) if _impossible(gap)]
+    return [
+        gap
+        for gap in _gaps(today, usual)
+        if not _closing(gap, usual)
+        and _impossible(gap)
+        and _by_others(gap.expected / whole, visits) < _IMPOSSIBLE
+    ]
 
 
 def _gaps(today: Floats, usual: Floats) -> list[Gap]:
@@ -151,6 +162,20 @@ def _impossible(gap: Gap) -> bool:
     """Chance of no event at all, if the expected number itself varies from day to day."""
     chance = (1.0 + _DISPERSION * gap.expected) ** (-1.0 / _DISPERSION)
     return gap.busy > 0 and chance < _IMPOSSIBLE
+
+
+def _closing(gap: Gap, usual: Floats) -> bool:
+    """Whether a day ends one hour sooner than it did: clocks were changed where files are cut.
+
+    Days that end before midnight are of another zone, or of a shop that sleeps at night.
+    """
+    after = usual[gap.start + 1 :]
+    return gap.end == HOURS and len(after) > 0 and not after.any()
+
+
+def _by_others(part: float, visits: float) -> float:
+    """Chance that all of a day's visits fell into hours that hold the rest of it: few easily do."""
+    return float(max(0.0, 1.0 - part) ** visits) if part > 0 else 1.0
 
 
 def _from_neighbours(today: Floats) -> Floats:

@@ -212,14 +212,18 @@ class Dynamic:
         self._cov -= column[:, :, None] * column[:, None, :] * reduction[:, None, None]
         self.days += fit
 
-    def reopen(self, which: NDArray[np.bool_], variance: Floats) -> None:
+    def reopen(
+        self, which: NDArray[np.bool_], variance: Floats, weekday: int | None = None
+    ) -> None:
         """Let the level of some numbers be found anew: it has changed for good (intervention).
 
         Args:
             which: Of the numbers.
             variance: Added to that of the level.
+            weekday: The effect of this weekday, and not the level, is to be found anew.
         """
-        self._cov[:, _LEVEL, _LEVEL] += np.where(which, variance, 0.0)
+        state = _LEVEL if weekday is None else _WEEKDAYS + weekday % WEEK
+        self._cov[:, state, state] += np.where(which, variance, 0.0)
 
     def _adapt(
         self,
