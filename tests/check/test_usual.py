@@ -177,3 +177,18 @@ def test_files_cut_by_a_clock_that_was_put_forward(
     counts = [30] * (24 - empty) + [0] * empty
     found = list(hours.look(_hours("2031-03-30", counts, first)))
     assert [one.check for one in found] == checks
+
+
+def test_a_day_in_files_of_an_hour_is_weighed_as_a_day(shop: Shop) -> None:
+    """One order an hour, all of no worth: an error of the day, which no hour alone would show."""
+    for number in range(1, 6):
+        for hour in range(24):
+            day = f"2031-05-{number:02}"
+            payload = {"transaction_id": f"T{number}-{hour}", "items": [ITEM],
+                       "revenue": 0 if number == 5 else 10,
+                       "user_email": f"{number}.{hour}@mail.example"}  # fmt: skip
+            row = purchase(payload, client_id=f"c{number}-{hour}",
+                           timestamp=f"{day}T{hour:02}:30:00Z")  # fmt: skip
+            shop.put(as_csv([row]), f"{day}-{hour:02}.csv")
+    told = findings(shop.check(), "order_zero_revenue")
+    assert [one.severity for one in told] == [Severity.P1] * 24

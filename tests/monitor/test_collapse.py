@@ -153,6 +153,6 @@ def test_revenue_that_was_sent_and_does_not_count(
 def test_a_channel_that_refunded_more_than_it_sold_is_not_gone(simulated: Shop, day: Dates) -> None:
     """A negative share tells of refunds, and not whether something was sold."""
     for share, told in ((-0.05, False), (0.0, True)):
-        credit = {30: {**CHANNELS, "Direct": share}}
-        shop = tagged(simulated.simulate(31, sessions=4000), credit=credit)
-        assert ("attributed_revenue:Direct" in found_by_id(shop, day(30))) is told
+        credit = {19: {**CHANNELS, "Paid Search": share}}
+        shop = tagged(simulated.simulate(20, sessions=8000), credit=credit)
+        assert ("attributed_revenue:Paid Search" in found_by_id(shop, day(19))) is told

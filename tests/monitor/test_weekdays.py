@@ -123,3 +123,14 @@ def test_the_range_of_normal_days_is_of_the_day_before_it_was_seen(
     (orders,) = [one for one in found if one.id == "orders"]
     low, high = orders.evidence["interval"]
     assert 0 < low < orders.evidence["expected"] < high < 10 * orders.evidence["expected"]
+
+
+def test_what_was_usual_and_is_an_error_now_begins_now(simulated: Shop, day: Dates) -> None:
+    """The days on which a finding was mere information are no part of the incident."""
+    shop = simulated.simulate(8)
+    for number in range(8):
+        shop.find(day(number), "order_zero_revenue", "P1" if number >= 6 else "P3")
+    (found,) = [
+        one for one in shop.watch().judge(day(7)).findings if one.rule == "order_zero_revenue"
+    ]
+    assert found.since == f"{day(6)}T00:00:00.000Z"

@@ -188,13 +188,18 @@ def _values(others: _Others, one: Finding) -> Iterator[Finding]:
 
 
 def _in_some_rows(others: _Others, one: Finding, role: str) -> Iterator[Finding]:
-    """What is told of the rows of some hours, if without those the rule would say nothing."""
+    """What is told of the rows of some hours, if without those as many are left as is usual."""
     lost = others.some("client_ids_lost", "anonymous_rows") if role == "client_id" else (
         others.about(role, "column_partly_empty")
     )  # fmt: skip
     for part in lost:
-        rest = (one.rows or 0) - int(part.evidence.get("rows_with_it") or 0)
-        if 0 <= rest <= others.least(one) * others.rows_read:
+        told, share, usual = (
+            part.evidence.get(name) or 0.0 for name in ("rows_with_it", "share", "usual_share")
+        )
+        rest = (one.rows or 0) - int(told)
+        besides = others.rows_read - (told / share if share else 0.0)  # rows of the other hours
+        least = others.least(one)
+        if 0 <= rest <= max(least * others.rows_read, (usual + least) * besides):
             yield part
 
 

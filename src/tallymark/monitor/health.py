@@ -383,7 +383,8 @@ def carried_over(tables: Tables, day: int) -> list[Finding]:
                 evidence = {**finding.evidence, "nothing_accepted": True}
                 finding = dataclasses.replace(finding, evidence=evidence)  # noqa: PLW2901
             found.setdefault(finding.id, []).append(finding)
-    since = _beginnings(tables, day, set(found))
+    loud = {key for key, given in found.items() if any(_loud(one) for one in given)}
+    since = _beginnings(tables, day, set(found), loud)
     return [
         dataclasses.replace(
             _merged(given),
@@ -405,8 +406,15 @@ def _merged(given: Sequence[Finding]) -> Finding:
     return dataclasses.replace(worst, rows=sum(counted) if counted else None, evidence=evidence)
 
 
-def _beginnings(tables: Tables, day: int, ids: set[str]) -> dict[str, str]:
-    """When each finding began: in the first of the deliveries in a row that have it."""
+def _loud(one: Finding) -> bool:
+    return one.severity is not Severity.P3
+
+
+def _beginnings(tables: Tables, day: int, ids: set[str], loud: set[str]) -> dict[str, str]:
+    """When each finding began: in the first of the deliveries in a row that have it.
+
+    What was mere information before, being usual, and is a warning now (``loud``), begins now.
+    """
     found: dict[str, str] = {}
     going = set(ids)
     for earlier in range(day - 1, -1, -1):
@@ -418,7 +426,7 @@ def _beginnings(tables: Tables, day: int, ids: set[str]) -> dict[str, str]:
         there: dict[str, str] = {}
         for given in deliveries:
             for one in given.findings:
-                if one.id in going:
+                if one.id in going and (_loud(one) or one.id not in loud):
                     there[one.id] = min(one.since, there.get(one.id, one.since))
         found.update(there)
         going &= set(there)

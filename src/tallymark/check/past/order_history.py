@@ -195,6 +195,7 @@ def odd_orders(
 ) -> Iterator[Told]:
     """Purchases whose revenue is no number, or nothing although something was bought."""
     revenue, named = queries.number(names.revenue), queries.named_item(names.items, names.item_name)
+    weight = _weight_of_zero(day, habits.setdefault("zero", Habit()), rules)
     for entry in day.entries:
         orders = entry.get("orders") or {}
         total = orders.get("orders", 0)
@@ -204,21 +205,12 @@ def odd_orders(
             query = _purchases(entry, f"{queries.filled(names.revenue)} and {revenue} is null")
             yield _odd(entry, "not_a_number", "order_revenue_not_a_number",
                        "state a revenue that is no number", None, query)  # fmt: skip
-        zero = habits.setdefault("zero", Habit())
         if orders["zero"]:
-            says = "are worth nothing although an item is named"
-            many = orders["zero"] >= max(_FEWEST_ZERO, _MOST_ZERO * total)
-            often = None if many else zero.usual_if(day.number, orders["zero"], total)
-            severity = Severity.P1 if many else None
-            if often is not None and softens(rules.get("order_zero_revenue")):
-                says += f"; as usual: earlier deliveries had {often:.1%}"
-                severity = Severity.P3
+            severity, usual_is = weight
             query = _purchases(entry, f"{revenue} = 0 and {named}")
-            yield _odd(entry, "zero", "order_zero_revenue", says, severity, query)
-            if not many:
-                zero.add(day.number, orders["zero"], total)
-        else:
-            zero.add(day.number, 0, total)
+            yield _odd(entry, "zero", "order_zero_revenue",
+                       f"are worth nothing although an item is named{usual_is}",
+                       severity, query)  # fmt: skip
         habit = habits.setdefault("test", Habit())
         usual, tests = habit.usual(day.number), orders["test"]
         more = usual is not None and tests / total - usual > _MOST_ZERO
@@ -229,6 +221,25 @@ def odd_orders(
                        None, query)  # fmt: skip
         else:
             habit.add(day.number, tests, total)
+
+
+def _weight_of_zero(
+    day: Day, habit: Habit, rules: Mapping[str, CheckRule]
+) -> tuple[Severity | None, str]:
+    """How bad it is that purchases of a day are worth nothing, and what is usual, if they are.
+
+    Of all files of the day together: of an hour's two purchases, both may be presents.
+    """
+    told = [one["orders"] for one in day.entries if (one.get("orders") or {}).get("orders")]
+    total, zero = (sum(one[name] for one in told) for name in ("orders", "zero"))
+    if zero >= max(_FEWEST_ZERO, _MOST_ZERO * total):
+        return (Severity.P1 if total else None), ""
+    often = habit.usual_if(day.number, zero, total) if zero else None
+    if total:
+        habit.add(day.number, zero, total)
+    if often is None or not softens(rules.get("order_zero_revenue")):
+        return None, ""
+    return Severity.P3, f"; as usual: earlier deliveries had {often:.1%}"
 
 
 def _purchases(entry: Entry, condition: str) -> str:
