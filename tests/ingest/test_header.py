@@ -158,7 +158,7 @@ def test_json_lines(tmp_path: Path) -> None:
     lines = b'{"a": "x", "b": null}\n\n{"c": {"d": 1}, "a": 2}\nbroken\n[1]\n'
     head = read_head(deliver(tmp_path, lines, "a.jsonl"))
     assert head.columns == ["c", "a", "b"]
-    assert head.sample == {"a": ["x", "2"], "b": [None], "c": ['{"d": 1}']}
+    assert head.sample == {"a": ["x", "2"], "b": [None, None], "c": [None, '{"d": 1}']}
 
 
 def test_line_separators_inside_json_strings(tmp_path: Path) -> None:

@@ -336,10 +336,12 @@ def in_order(columns: list[str], keys: Sequence[str]) -> list[str]:
         return columns
     merged, at = list(columns), 0
     for key in keys:
-        if key not in known:
-            merged.insert(at, key)
-            known.add(key)
-        at = merged.index(key) + 1
+        if key in known:
+            at = merged.index(key) + 1
+            continue
+        merged.insert(at, key)
+        known.add(key)
+        at += 1
     return merged
 
 
@@ -351,10 +353,12 @@ def sampled(value: object) -> str | None:
 
 
 def _jsonl_head(text: str, *, whole: bool) -> Head:
-    columns: dict[str, list[str | None]] = {}
     order: list[str] = []
+    rows: list[dict[str, str | None]] = []
     lines = text.split("\n")
-    for number, line in enumerate(lines[: SAMPLE_ROWS + 1]):
+    for number, line in enumerate(lines[:SAMPLE_ROWS]):
+        if len(order) > MAX_COLUMNS:
+            break
         ended = whole or number < len(lines) - 1
         if not line.strip() or not ended or not decoded(line):
             continue
@@ -366,15 +370,15 @@ def _jsonl_head(text: str, *, whole: bool) -> Head:
             # Half a surrogate pair cannot be said in UTF-8, so no column is called that.
             names = [str(name).encode(errors="replace").decode() for name in row]
             order = in_order(order, names)
-            for name, value in zip(names, row.values(), strict=True):
-                columns.setdefault(name, []).append(sampled(value))
-    if not columns:
+            rows.append(dict(zip(names, map(sampled, row.values()), strict=True)))
+    if not order:
         array = text.lstrip().startswith("[")
         raise Broken("file_kind", "it is one JSON list; deliver an object a line" if array
                      else "no line of it is a JSON object")  # fmt: skip
-    if len(columns) > MAX_COLUMNS:
-        raise Broken("file_kind", f"its first lines name {len(columns):,} columns")
-    return Head(columns=order, sample=columns)
+    if len(order) > MAX_COLUMNS:
+        raise Broken("file_kind", f"its first lines name {len(order):,} columns")
+    # What a writer leaves out is as empty as what it sends as null.
+    return Head(columns=order, sample={name: [row.get(name) for row in rows] for name in order})
 
 
 def _refuse_no_end(delivery: Delivery) -> None:
