@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tallymark.config import MonitorRules, load
+from tallymark.config import MonitorRules, Promotion, load
 from tallymark.contract import Calendar
 from tallymark.monitor.due import Due
 from tallymark.monitor.watch import Watch
@@ -134,3 +134,17 @@ def test_what_was_usual_and_is_an_error_now_begins_now(simulated: Shop, day: Dat
         one for one in shop.watch().judge(day(7)).findings if one.rule == "order_zero_revenue"
     ]
     assert found.since == f"{day(6)}T00:00:00.000Z"
+
+
+def test_promotions_a_week_apart_are_no_habit(simulated: Shop, day: Dates) -> None:
+    """Two Saturdays of a sale, said to be ones: a Saturday as busy without a sale is told."""
+
+    def sale(one: Any) -> None:
+        if one.number in (19, 26, 33):
+            one.sessions = 5 * one.sessions
+
+    promotions = tuple(
+        Promotion(name="sale", start=str(day(number)), end=str(day(number))) for number in (19, 26)
+    )
+    watch = simulated.simulate(34, plant=sale).watch(promotions=promotions)
+    assert "sessions" in {one.id for one in watch.judge(day(33)).findings}

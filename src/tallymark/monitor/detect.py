@@ -197,6 +197,9 @@ class Detector:
             found += self._panel(panel, day, fit, business=business)
         for mix in self._mixes:
             found += self._mix(mix, day, fit, business=business)
+        if not business:
+            for panel in self._followed:
+                panel.leave_out(day)
         return sorted(found, key=lambda one: self._ranks[one.rule.id])
 
     # ------------------------------------------------------------ numbers

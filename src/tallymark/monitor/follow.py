@@ -193,6 +193,10 @@ class Panel:
         self._scores[~fit, day] = np.nan
         self._settle(day)
 
+    def leave_out(self, day: int) -> None:
+        """A day that was looked at is known to be different, as of a promotion: no habit."""
+        self._raw[:, day] = np.nan
+
     def _weekly(self, day: int, fit: Bools) -> Bools:
         """Which numbers, left out today, are as odd as a week ago: the weekday is found anew."""
         week = day - _WEEK
