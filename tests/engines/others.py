@@ -32,6 +32,9 @@ class Other(Protocol):
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
 
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table or view."""
+
     def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
         """Append rows to a table."""
 
@@ -94,6 +97,11 @@ class _Connection:
         found = self.connection.execute(sql)
         return [tuple(row) for row in (found or self.connection).fetchall()]
 
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table or view."""
+        found = self.connection.execute(f"SELECT * FROM {table} LIMIT 0")
+        return [str(one[0]).lower() for one in (found or self.connection).description]
+
     def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
         """Append rows to a table, some at a time."""
         for start in range(0, len(rows), _BATCH):
@@ -119,11 +127,15 @@ _STAND_INS = (
     "set timezone = 'UTC'",
     "create macro if not exists try_to_timestamp_tz(x) as try_cast(x as timestamptz)",
     "create macro if not exists convert_timezone(a, b, x) as (x at time zone a) at time zone b",
+    (
+        "create macro if not exists tallymark_url_decode(x) as "
+        "coalesce(try(url_decode(replace(x, '+', ' '))), x)"
+    ),
 )
 
 
 class _Snow(_Connection):
-    """The emulator has no JavaScript: a value of a query stays as it is."""
+    """The emulator has no JavaScript: values of a query are decoded by DuckDB."""
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
@@ -133,7 +145,15 @@ class _Snow(_Connection):
     def run(self, sql: str) -> None:
         """Run one statement; a function in JavaScript is left out."""
         if "LANGUAGE JAVASCRIPT" not in sql:
-            super().run(sql.replace("TALLYMARK_URL_DECODE(", "TRIM("))
+            super().run(sql)
+
+    def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Append rows to a table; in Snowflake's texts a backslash escapes what follows."""
+        escaped = [
+            [one.replace("\\", "\\\\") if isinstance(one, str) else one for one in row]
+            for row in rows
+        ]
+        super().insert(table, escaped)
 
 
 @contextmanager
@@ -154,6 +174,10 @@ class _Spark:
     def run(self, sql: str) -> None:
         """Run one statement."""
         self.session.sql(sql)
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table or view."""
+        return list(self.session.table(table).columns)
 
     def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
         """Append rows to a table."""

@@ -28,8 +28,17 @@ DIFFERENT = (
         "There is no gate: load rows that you trust. A row without a readable time or an event "
         "name is left out; no rule of `rules/check.yml` is asked."
     ),
+    (
+        "Times are read in the forms of ISO 8601: a date, or one with a time of day after `T` or a "
+        "space, with or without seconds, their fraction, and `Z` or an offset. `tallymark build` "
+        "reads some more, such as dates with slashes."
+    ),
+    "Around what is delivered spaces are taken off, other white space is not.",
     "Every run makes all tables anew. There are no incremental runs, generations or ledger.",
-    "Rows that came late count in the `known_*` columns of the metrics too.",
+    (
+        "Rows that came late count in the `known_*` columns of the metrics too: all that has the "
+        "date of another day than its delivery, as around midnight in the shop's time zone."
+    ),
     "`order_id` and `person_id` are hashes of another kind; they name the same orders and persons.",
     (
         "An order sent twice is recognised by the same text of its payload; `tallymark build` "
@@ -54,7 +63,11 @@ DIFFERENT = (
         "and no browser or system."
     ),
     "Private addresses other than 10.*, 127.* and 192.168.* are no internal hosts.",
-    "The fields inside `items` are not counted in the coverage of payloads.",
+    (
+        "The coverage of payloads is told for transaction id, revenue, e-mail and items alone, on "
+        "the date of the purchase, and counts what is no JSON as a payload without them; "
+        "`tallymark build` tells it of every field, by the day of the delivery."
+    ),
     "A calendar of more than 10,000 days, and lines of an order beyond the 10,000th, are cut off.",
 )
 """How the tables differ from those of a build."""

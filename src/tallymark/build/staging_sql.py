@@ -56,11 +56,14 @@ def staging_parameters(config: Config, contract: Contract) -> dict[str, str]:
         **{f"key_{key}": literal(getattr(names, key)) for key in _KEYS},
         "first_ms": str(FIRST_MS),
         "last_ms": str(LAST_MS),
+        "iso": literal(_ISO),
+        "iso_minutes": literal(_ISO_MINUTES),
         "read_ms": _read_ms(contract),
         "timezone": literal(config.shop.timezone),
         "step": _steps(contract),
         "is_marked": _marked(contract),
-        "utm_columns": ",\n        ".join(f"{_tag(name)} as {name}" for name in UTM),
+        "raw_tags": ",\n        ".join(f"{_tag(name)} as raw_{name}" for name in UTM),
+        "utm_columns": ",\n        ".join(f"{_decoded(name)} as {name}" for name in UTM),
         "click_id_kind": _first_filled({name: name for name in CLICK_IDS}),
         "partner": _first_filled(PARTNERS),
         "page_type": _page_type(contract.pages),
@@ -125,6 +128,18 @@ def agent_seed(warehouse: Path | None) -> list[tuple[object, ...]]:
 # ---------------------------------------------------------------- rows
 
 
+_ISO = (
+    "^[0-9]+-[0-9]+-[0-9]+([T ][0-9]+:[0-9]+(:[0-9]+([.][0-9]*)?)?"
+    "( ?Z|[+-][0-9:]+| [A-Z][A-Za-z_/]+)?)?$"
+)
+_ISO_MINUTES = (
+    "^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ][0-9][0-9]:[0-9][0-9](Z|[+-][0-9:]+)?$"
+)
+_CLOCK_MS = (
+    "iso_ms(case when matches(clock, ':[0-9.]+[+-][0-9][0-9][0-9][0-9]$') then "
+    "concat(substr(clock, 1, length(clock) - 2), ':', substr(clock, length(clock) - 1)) "
+    "else clock end)"
+)
 _NUMBER = "'^[0-9]+([.][0-9]+)?$'"
 _WHOLE = "try_whole(part(stamp, '.', 1))"
 _THOUSANDTHS = "try_whole(substr(concat(part(stamp, '.', 2), '000'), 1, 3))"
@@ -136,7 +151,7 @@ def _read_ms(contract: Contract) -> str:
     column = contract.by_role("timestamp")
     formats = column.formats if column is not None else ()
     if not formats:
-        return "iso_ms(stamp)"
+        return _CLOCK_MS
     arms = []
     for name in formats:
         unit = UNITS[name]
@@ -146,7 +161,7 @@ def _read_ms(contract: Contract) -> str:
         read = f"{_WHOLE} * {_SECOND_MS} + {_THOUSANDTHS}" if unit == 1 else ms
         arms.append(f"when {_WHOLE} >= {first} and {_WHOLE} < {last} then {read}")
     return (
-        f"case when matches(stamp, {_NUMBER}) then case {' '.join(arms)} end else iso_ms(stamp) end"
+        f"case when matches(stamp, {_NUMBER}) then case {' '.join(arms)} end else {_CLOCK_MS} end"
     )
 
 
@@ -178,9 +193,17 @@ def _marked(contract: Contract) -> str:
 
 
 def _tag(name: str) -> str:
-    """The first value of a tag, decoded; null where absent or empty."""
-    found = f"part(part(query, {literal(f'&{name}=')}, 2), '&', 1)"
-    return f"nullif(trim(url_decoded({found})), '')"
+    """The first value of a tag as it was delivered; null where absent or empty."""
+    return f"nullif(part(part(query, {literal(f'&{name}=')}, 2), '&', 1), '')"
+
+
+def _decoded(name: str) -> str:
+    """The value of a tag, decoded where it is coded; one that is not stays as it is."""
+    raw = f"raw_{name}"
+    return (
+        f"case when contains({raw}, '%') or contains({raw}, '+') "
+        f"then nullif(trim(url_decoded({raw}), ' '), '') else {raw} end"
+    )
 
 
 def _first_filled(names: Mapping[str, str]) -> str:
@@ -202,10 +225,8 @@ def like_pattern(pattern: str) -> str:
 
 
 def _page_type(pages: Mapping[str, Sequence[str]]) -> str:
-    bare = (
-        "lower(case when told.page_path <> '/' and ends_with(told.page_path, '/') "
-        "then substr(told.page_path, 1, length(told.page_path) - 1) else told.page_path end)"
-    )
+    path = "told.page_path"
+    bare = f"lower(case when {path} = '/' then '/' else rtrim({path}, '/') end)"
     arms = []
     for name, patterns in pages.items():
         fits = " or ".join(

@@ -115,12 +115,14 @@ PRIMITIVES: Mapping[str, Mapping[Dialect, str]] = {
         "duckdb": "coalesce(try(url_decode(replace(_0, '+', ' '))), _0)",
         "snowflake": "TALLYMARK_URL_DECODE(_0)",
         "bigquery": "tallymark_url_decode(_0)",
-        "spark": "COALESCE(TRY_URL_DECODE(_0), _0)",
+        # Spark puts U+FFFD where bytes are no UTF-8; elsewhere such a value stays as it is.
+        "spark": "CASE WHEN CONTAINS(TRY_URL_DECODE(_0), '\ufffd') THEN _0 "
+        "ELSE COALESCE(TRY_URL_DECODE(_0), _0) END",
     },
     # A text as a whole number; null if it is none, or has more than 19 digits.
     "try_whole": {
         "duckdb": "try_cast(_0 as bigint)",
-        "snowflake": "TRY_TO_NUMBER(_0, 38, 0)",
+        "snowflake": "CAST(TRY_TO_NUMBER(_0, 19, 0) AS BIGINT)",
         "bigquery": "SAFE_CAST(_0 AS INT64)",
         "spark": "TRY_CAST(_0 AS BIGINT)",
     },

@@ -3,14 +3,14 @@ with delivered as (
     select
         delivery,
         line_number,
-        nullif(trim(:raw_timestamp), '') as stamp,
-        nullif(trim(:raw_event_name), '') as event_name,
-        nullif(trim(:raw_client_id), '') as client_id,
-        nullif(trim(:raw_page_url), '') as page_url,
-        nullif(trim(:raw_referrer), '') as referrer,
+        nullif(trim(:raw_timestamp, ' '), '') as stamp,
+        nullif(trim(:raw_event_name, ' '), '') as event_name,
+        nullif(trim(:raw_client_id, ' '), '') as client_id,
+        nullif(trim(:raw_page_url, ' '), '') as page_url,
+        nullif(trim(:raw_referrer, ' '), '') as referrer,
         case when :raw_referrer is not null then 1 else 0 end as has_referrer,
-        nullif(trim(:raw_user_agent), '') as user_agent,
-        nullif(trim(:raw_event_data), '') as payload
+        nullif(trim(:raw_user_agent, ' '), '') as user_agent,
+        nullif(trim(:raw_event_data, ' '), '') as payload
     from raw_events
 ),
 
@@ -19,6 +19,27 @@ collected as (
     select delivery, max(has_referrer) as referrers
     from delivered
     group by delivery
+),
+
+-- No engine reads every form of time that another does, and some take a time of day for today's:
+-- here a time is of ISO 8601 or none, its seconds are said, and its offset has a colon.
+clocked as (
+    select
+        delivery,
+        line_number,
+        stamp,
+        case
+            when matches(stamp, :iso_minutes)
+                then concat(substr(stamp, 1, 16), ':00', substr(stamp, 17))
+            when matches(stamp, :iso) then stamp
+        end as clock,
+        event_name,
+        client_id,
+        page_url,
+        referrer,
+        user_agent,
+        payload
+    from delivered
 ),
 
 timed as (
@@ -40,7 +61,7 @@ timed as (
                 and (place(page_url, '#') = 0 or place(page_url, '#') > place(page_url, '://'))
                 then part(page_url, '://', 2)
         end as after_scheme
-    from delivered
+    from clocked
 ),
 
 -- A clock that stands still or ran away is no time: before 1990, or after this century.

@@ -27,6 +27,7 @@ filled as (
         event_id,
         bare_url,
         query,
+        :raw_tags,
         replace(query, '=&', '&') as said,
         part(part(part(after_scheme, '/', 1), '?', 1), '#', 1) as authority,
         case

@@ -31,7 +31,8 @@ select
 from expected
 full outer join credit on expected.order_id = credit.order_id and expected.model = credit.model
 where expected.order_id is null
-    or credit.order_id is null
+    or credit.revenue is null
+    or credit.weight is null
     or credit.revenue <> expected.revenue
     or credit.weight <> 1
     or credit.touches <> credit.last_number

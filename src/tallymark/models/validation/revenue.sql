@@ -9,5 +9,7 @@ with sold as (
 select fct_sessions.session_id as session_id
 from fct_sessions
 left join sold on fct_sessions.session_id = sold.session_id
-where fct_sessions.revenue <> coalesce(sold.revenue, 0)
+where fct_sessions.revenue is null
+    or fct_sessions.orders is null
+    or fct_sessions.revenue <> coalesce(sold.revenue, 0)
     or fct_sessions.orders <> coalesce(sold.orders, 0)
