@@ -17,11 +17,11 @@ from tallymark.channel_rules import ChannelRule, ChannelSettings
 from tallymark.classify.channels import Channels, Landing
 from tallymark.classify.hosts import is_no_source, returns_index
 from tallymark.config import Config, Sessions
-from tallymark.contract import load_contract
+from tallymark.contract import Contract, load_contract
 from tallymark.engine.base import identifier
-from tallymark.engine.render import ENGINES, render
+from tallymark.engine.render import ENGINES, Dialect, render
 from tallymark.errors import ModelError, UsageError
-from tests.build.shop import Shop
+from tests.build.shop import HOUR, Shop, order, view
 from tests.cli.calling import call
 
 NOWHERE = Path("nowhere")
@@ -157,8 +157,6 @@ def test_every_engine_has_its_words() -> None:
 
 def test_own_models_and_user_agents_come_along(tmp_path: Path) -> None:
     """The shop's models are compiled too; its classified user agents become the seed."""
-    from tests.build.shop import HOUR, view  # noqa: PLC0415 -- only here
-
     shop = Shop(tmp_path)
     shop.deliver(0, [view(HOUR)])
     shop.model("mart_days", "select session_date, count(*) as n from fct_sessions group by all")
@@ -220,15 +218,77 @@ def test_a_payload_key_that_is_no_word(tmp_path: Path) -> None:
         )
 
 
-def test_columns_are_those_of_the_contract() -> None:
-    """A column of another name, or one that needs quotes, is read under that name."""
+def _named(names: dict[str, str]) -> Contract:
+    """The shipped contract with other names of columns, by role."""
     contract = load_contract(None)
     columns = tuple(
-        one.model_copy(update={"name": "visitor id"}) if one.role == "client_id" else one
+        one.model_copy(update={"name": names.get(one.role or "", one.name)})
         for one in contract.columns
     )
-    named = contract.model_copy(update={"columns": columns})
+    return contract.model_copy(update={"columns": columns})
+
+
+def test_columns_are_those_of_the_contract() -> None:
+    """A column of another name, or one that needs quotes, is read under that name."""
+    named = _named({"client_id": "visitor id"})
     text = compiled_models(Config(), named)["landed"].sql
     assert 'raw_events."visitor id"' in text
     assert "`visitor id` STRING" in compiling._setup("bigquery", named).text
     assert '"visitor id" VARCHAR' in compiling._setup("snowflake", named).text
+
+
+def test_names_that_need_quotes_have_them(tmp_path: Path) -> None:
+    """Quotes in a name, a word that engines keep for themselves, and letters that one refuses."""
+    names = {
+        "client_id": 'the "id"', "page_url": "a`b", "referrer": "order", "event_name": "\u00e9v",
+        "timestamp": "TimeStamp",
+    }  # fmt: skip
+    named = _named(names)
+    setup = compiling._setup("duckdb", named).text
+    connection = duckdb.connect(":memory:")
+    connection.execute(setup)
+    found = connection.execute("select column_name from (describe raw_events)").fetchall()
+    assert [row[0] for row in found][2:7] == [
+        names["client_id"], names["page_url"], names["referrer"], names["timestamp"],
+        names["event_name"],
+    ]  # fmt: skip
+    everywhere: dict[Dialect, tuple[str, ...]] = {
+        "spark": ('`the "id"`', "`a``b`", "`order`", "`\u00e9v`"),
+        "snowflake": ('"the ""id"""', '"a`b"', '"order"', '"\u00e9v"'),
+    }
+    for engine, quoted in everywhere.items():
+        write_compiled(engine, Config(), named, own=NOWHERE, output=tmp_path / engine)
+        files = sorted((tmp_path / engine).glob("*.sql"))
+        landed = next(one for one in files if one.name.endswith("_landed.sql")).read_text("utf-8")
+        made = files[0].read_text("utf-8")
+        assert all(f"raw_events.{one}" in landed and f" {one} " in made for one in quoted)
+        assert "raw_events.TimeStamp" in landed
+    page = (tmp_path / "spark" / "README.md").read_text("utf-8")
+    assert '`the "id"`, `a``b`, `order`, TimeStamp, `\u00e9v`, event_data, user_agent\n' in page
+
+
+def test_the_page_can_be_followed_on_duckdb(tmp_path: Path) -> None:
+    """What it says of loading and of settings runs, and makes the orders of a build."""
+    shop = Shop(tmp_path / "shop")
+    shop.deliver(0, [view(HOUR), order(HOUR + 1), order(HOUR + 2, "bob", number="L-2")])
+    shop.build()
+    shop.project().compile("duckdb", tmp_path / "sql")
+    page = (tmp_path / "sql" / "README.md").read_text("utf-8")
+    load = page.split("```sql\n", 1)[1].split("```", 1)[0]
+    load = load.replace("'raw/", f"'{shop.raw}/").replace("'seeds/", f"'{tmp_path}/sql/seeds/")
+    settings = page.split('-cmd "', 1)[1].split('"', 1)[0]
+    setup, *rest = sorted((tmp_path / "sql").glob("*.sql"))
+    connection = duckdb.connect(":memory:")
+    for text in (setup.read_text("utf-8"), load, settings):
+        connection.execute(text)
+    for path in rest:
+        connection.execute(path.read_text("utf-8"))
+    sql = "select transaction_id, revenue, session_id from fct_orders order by 1"
+    assert connection.execute(sql).fetchall() == shop.rows(sql)
+    assert connection.execute("select count(browser) from seed_user_agents").fetchone() == (1,)
+
+
+def test_bigquery_has_tables_alone(tmp_path: Path) -> None:
+    """A view there must say its dataset, and is not copied with the tables."""
+    write_compiled("bigquery", Config(), load_contract(None), own=NOWHERE, output=tmp_path / "sql")
+    assert not any("VIEW" in one.read_text("utf-8") for one in (tmp_path / "sql").glob("*.sql"))

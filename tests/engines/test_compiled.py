@@ -239,7 +239,7 @@ def test_compiled_for_other_engines(engine: Dialect, run: Run, tmp_path: Path) -
     """On an emulator of Snowflake, which proves little, and on a local Spark, where installed."""
     with run(tmp_path) as other:
         golden = sorted(path for path in GOLDEN.iterdir() if (path / "raw").is_dir())
-        for case in (_odd(tmp_path / "odd rows"), *golden):
+        for case in (_odd(tmp_path / "cases" / "odd_rows"), *golden):
             for table in ("raw_events", "seed_user_agents"):
                 other.run(f"DROP TABLE IF EXISTS {table}")
             shop, compiled = _compiled(tmp_path / case.name, case, engine)

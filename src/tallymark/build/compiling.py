@@ -24,6 +24,7 @@ from tallymark.build.staging_sql import (
     AGENTS,
     agent_seed,
     list_seeds,
+    raw_name,
     staging_parameters,
 )
 from tallymark.config import Config
@@ -200,11 +201,8 @@ def raw_columns(contract: Contract) -> list[tuple[str, bool]]:
 
 def _setup(engine: Dialect, contract: Contract) -> CompiledFile:
     text, number = _TYPES[engine]
-    quote = "`" if engine in {"bigquery", "spark"} else '"'
     columns = ",\n".join(
-        f"    {quote}{name}{quote} {number if numeric else text}"
-        if not name.isidentifier()
-        else f"    {name} {number if numeric else text}"
+        f"    {raw_name(name, engine)} {number if numeric else text}"
         for name, numeric in raw_columns(contract)
     )
     agents = ",\n".join(
@@ -261,7 +259,9 @@ def _seed(
 
 def _table(engine: Dialect, model: Model, parameters: Mapping[str, str]) -> CompiledFile:
     sql = bound(model, parameters)
-    kind = "VIEW" if model.name in _VIEWS and not model.own else "TABLE"
+    # BigQuery wants the dataset said in a view, and copies none with the tables.
+    view = model.name in _VIEWS and not model.own and engine != "bigquery"
+    kind = "VIEW" if view else "TABLE"
     text = render(sql, engine, where=model.where)
     return CompiledFile(
         path=model.name, text=_create(engine, kind, model.name, text), table=model.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tallymark.build.staging_sql import raw_name
 from tallymark.config import Config
 from tallymark.engine.render import Dialect
 
@@ -73,25 +74,23 @@ DIFFERENT = (
 """How the tables differ from those of a build."""
 
 _BEFORE: Mapping[Dialect, str] = {
-    "duckdb": "Open the database with `set timezone = 'UTC'; set default_null_order = "
-    "'nulls_first';`.",
-    "snowflake": "Begin each session with `ALTER SESSION SET TIMEZONE = 'UTC';` and "
-    "`USE SCHEMA shop_next;`.",
-    "bigquery": "Give every query the default dataset `shop_next`.",
-    "spark": "Begin each session with `SET spark.sql.session.timeZone = UTC; "
-    "SET spark.sql.ansi.enabled = false; USE shop_next;`.",
+    "duckdb": "Begin with no file `shop_next.duckdb`.",
+    "snowflake": "Begin with an empty schema `shop_next`.",
+    "bigquery": "Begin with an empty dataset `shop_next`.",
+    "spark": "Begin with an empty database: `CREATE DATABASE shop_next`, and `USE shop_next` where "
+    "you load.",
 }
 _LOAD: Mapping[Dialect, str] = {
     "duckdb": """\
 insert into raw_events by name
 select * exclude (source_file), source_file as delivery,
     row_number() over (partition by source_file) + 1 as line_number
-from read_csv('raw/*.csv', all_varchar = true, filename = 'source_file', union_by_name = true,
-    force_not_null = ['referrer']);
+from read_csv('raw/*.csv', all_varchar = true, filename = 'source_file', union_by_name = true);
+copy seed_user_agents from 'seeds/seed_user_agents.csv' (header);
 """,
     "snowflake": """\
 COPY INTO raw_events
-FROM (SELECT METADATA$FILENAME, METADATA$FILE_ROW_NUMBER, t.$1, t.$2 FROM @deliveries t)
+FROM (SELECT METADATA$FILENAME, METADATA$FILE_ROW_NUMBER, {places} FROM @deliveries t)
 FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1 FIELD_OPTIONALLY_ENCLOSED_BY = '"'
                EMPTY_FIELD_AS_NULL = FALSE);
 """,
@@ -100,20 +99,26 @@ INSERT INTO raw_events
 SELECT _FILE_NAME, ROW_NUMBER() OVER (PARTITION BY _FILE_NAME), * FROM deliveries;
 """,
     "spark": """\
+CREATE TEMPORARY VIEW deliveries USING csv
+OPTIONS (path 'raw/*.csv', header true, enforceSchema false, multiLine true, escape '"');
 INSERT INTO raw_events
-SELECT _metadata.file_path, row_number() OVER (PARTITION BY _metadata.file_path ORDER BY timestamp),
-       client_id, page_url, referrer, timestamp, event_name, event_data, user_agent
-FROM deliveries;
+SELECT delivery, 1 + row_number() OVER (PARTITION BY delivery ORDER BY place), {names}
+FROM (SELECT *, element_at(split(input_file_name(), '/'), -1) AS delivery,
+             monotonically_increasing_id() AS place FROM deliveries);
+CREATE TEMPORARY VIEW agents USING csv OPTIONS (path 'seeds/seed_user_agents.csv', header true);
+INSERT INTO seed_user_agents
+SELECT user_agent, device, browser, os, is_bot = 'true', bot_name, bot_category FROM agents;
 """,
 }
 _RUN: Mapping[Dialect, str] = {
-    "duckdb": 'cat [0-9]*.sql | grep -v "^$" | duckdb shop.duckdb',
-    "snowflake": "for file in [0-9]*.sql; do snowsql -o exit_on_error=true -f $file || exit 1; "
-    "done",
+    "duckdb": "cat [0-9]*.sql | duckdb -bail -cmd \"set timezone = 'UTC'; "
+    "set default_null_order = 'nulls_first';\" shop_next.duckdb",
+    "snowflake": "(echo \"ALTER SESSION SET TIMEZONE = 'UTC'; USE SCHEMA shop_next;\"; "
+    "cat [0-9]*.sql) > all.sql\nsnowsql -o exit_on_error=true -f all.sql",
     "bigquery": "for file in [0-9]*.sql; do bq query --nouse_legacy_sql "
     "--dataset_id=shop_next < $file || exit 1; done",
-    "spark": "cat [0-9]*.sql > all.sql && spark-sql --conf spark.sql.session.timeZone=UTC "
-    "-f all.sql",
+    "spark": "cat [0-9]*.sql > all.sql\nspark-sql --database shop_next "
+    "--conf spark.sql.session.timeZone=UTC --conf spark.sql.ansi.enabled=false -f all.sql",
 }
 _SWAP: Mapping[Dialect, str] = {
     "duckdb": "rename `shop_next.duckdb` to `shop.duckdb`",
@@ -147,13 +152,25 @@ def readme(
     last = numbered[-1][0]
     return _PAGE.format(
         engine=engine, first_file=numbered[0][0], proven=PROVEN[engine], before=_BEFORE[engine],
-        load=_LOAD[engine].rstrip(), run=_RUN[engine], swap=_SWAP[engine], rows=rows, last=last,
+        load=_load(engine, columns[2:]), run=_RUN[engine], swap=_SWAP[engine], rows=rows, last=last,
         columns=", ".join(f"`{one}`" for one in columns), notes=notes,
         different="\n".join(f"- {one}" for one in DIFFERENT),
         gap=config.sessions.gap_minutes, lookback=config.attribution.lookback_days,
         models=", ".join(config.attribution.models), timezone=config.shop.timezone,
         currency=config.shop.currency,
     )  # fmt: skip
+
+
+def _load(engine: Dialect, columns: Sequence[str]) -> str:
+    """The statements that load CSV files."""
+    return (
+        _LOAD[engine]
+        .rstrip()
+        .format(
+            names=", ".join(raw_name(one, engine) for one in columns),
+            places=", ".join(f"t.${place}" for place in range(1, len(columns) + 1)),
+        )
+    )
 
 
 def _what(path: str, table: str) -> str:
@@ -182,22 +199,23 @@ currency are {currency}.{notes}
 
 ## Load the deliveries
 
-`{first_file}` makes `raw_events` with the columns {columns}, all text but `line_number`.
-`delivery` is the file's name, `line_number` the row's line in it. An empty text in the referrer
-says that the delivery had the column; null says that it had none: without it nothing is Direct.
-Adapt the columns to your files:
+{before} There `{first_file}` makes `raw_events` with the columns
+{columns}, all text but `line_number`.
+`delivery` is the file's name, `line_number` the row's line in it. A delivery in which every
+referrer is null did not collect it, and nothing in it is Direct; one empty text says that it did.
+Adapt this to your files; where some have other columns, load those by themselves:
 
 ```sql
 {load}
 ```
 
-`seeds/seed_user_agents.csv` has the user agents that Tallymark has classified so far; load it into
-the table of its name. It has rows if there was a warehouse when this was compiled
+`seeds/seed_user_agents.csv` has the user agents that Tallymark has classified so far; load it too,
+into the table of its name. It has rows if there was a warehouse when this was compiled
 (`tallymark compile --warehouse`).
 
 ## Run
 
-{before} Then, in this order:
+In the folder of these files, in this order; it stops at the first file that fails:
 
 ```sh
 {run}
@@ -205,11 +223,14 @@ the table of its name. It has rows if there was a warehouse when this was compil
 
 ## Schedule it
 
-Once a morning, when the last delivery is there: load it, run all files into a schema of their own
-(`shop_next`), and look at what `{last}` returns. **If it returns any row, stop**: the tables that
+Once a morning, when the last delivery is there: load all deliveries into an empty `shop_next`, run
+all files there, and look at what `{last}` returns. **If it returns any row, stop**: the tables that
 people read stay those of yesterday. If it returns none, show the new ones at once: {swap}. Any
 scheduler will do (cron, Airflow, a task of the warehouse itself), as long as a failing file stops
 the run.
+
+The validations judge what was loaded. Whether everything was loaded they cannot know: ask
+`SELECT MAX(event_date), COUNT(*) FROM landed WHERE rejected = 0` too.
 
 ## How these tables differ from those of `tallymark build`
 

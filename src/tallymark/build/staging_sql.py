@@ -13,13 +13,15 @@ from tallymark.classify.shipped import document, table
 from tallymark.config import Config
 from tallymark.contract import UNITS, Contract
 from tallymark.engine.base import identifier, literal
+from tallymark.engine.render import Dialect
 from tallymark.engine.warehouse import Warehouse
 from tallymark.errors import ModelError
 from tallymark.ingest.landing_sql import FIRST_MS, LAST_MS
 from tallymark.ingest.url_sql import UTM
 
 __all__ = [
-    "AGENTS", "AGENT_COLUMNS", "agent_seed", "like_pattern", "list_seeds", "staging_parameters",
+    "AGENTS", "AGENT_COLUMNS", "agent_seed", "like_pattern", "list_seeds", "plain_name",
+    "raw_name", "staging_parameters",
 ]  # fmt: skip
 
 AGENTS = "seed_user_agents"
@@ -79,9 +81,38 @@ def staging_parameters(config: Config, contract: Contract) -> dict[str, str]:
     }
 
 
+# What no engine takes for a name without quotes, or one of them does not.
+_WORDS = """
+account all and any array as asc at between both by case cast check collate column connect
+constraint create cross cube current current_date current_time current_timestamp current_user
+database default define delete desc describe distinct do drop else end enum escape except
+exists extract false fetch filter following for foreign from full function grant group grouping
+having if ignore ilike in increment inner insert intersect interval into is issue join lateral
+leading left like limit localtime localtimestamp lookup merge minus natural new no not null
+nulls of offset on only or order organization outer over partition pivot placing preceding
+primary proto qualify range recursive references regexp respect revoke right rlike rollup row
+rows sample schema select session_user set show some start struct summarize symmetric table
+tablesample then to trailing treat trigger true try_cast unbounded union unique unknown unnest
+unpivot update user using values variadic view when whenever where window with within
+"""
+_RESERVED = frozenset(_WORDS.split())
+
+
+def plain_name(name: str) -> bool:
+    """Whether a column needs no quotes in any engine; one without keeps to the engine's case."""
+    return name.isascii() and name.isidentifier() and name.lower() not in _RESERVED
+
+
+def raw_name(name: str, engine: Dialect) -> str:
+    """A column of ``raw_events`` in an engine's SQL."""
+    from sqlglot import exp  # noqa: PLC0415 -- heavy, and only compiling needs it
+
+    return name if plain_name(name) else exp.to_identifier(name, quoted=True).sql(engine)
+
+
 def _column(name: str) -> str:
     """A column as it was made: without quotes where it needs none, for engines differ in case."""
-    return f"raw_events.{name if name.isidentifier() else identifier(name)}"
+    return f"raw_events.{name if plain_name(name) else identifier(name)}"
 
 
 def list_seeds(config: Config) -> dict[str, tuple[tuple[str, ...], list[tuple[str | int, ...]]]]:
