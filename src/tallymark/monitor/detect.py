@@ -197,9 +197,8 @@ class Detector:
             found += self._panel(panel, day, fit, business=business)
         for mix in self._mixes:
             found += self._mix(mix, day, fit, business=business)
-        if not business:
-            for panel in self._followed:
-                panel.leave_out(day)
+        for panel in self._followed if not business else ():
+            panel.leave_out(day)
         return sorted(found, key=lambda one: self._ranks[one.rule.id])
 
     # ------------------------------------------------------------ numbers
@@ -241,9 +240,7 @@ class Detector:
         return found
 
     def _judged(self, family: Family, slot: Slot, day: int, days: int, today: _Answer) -> Judged:
-        detail = {}
-        if family is Family.RATE:
-            detail[slot.of] = round(float(slot.trials[day]))
+        detail = {slot.of: round(float(slot.trials[day]))} if family is Family.RATE else {}
         half = student_quantile(today.freedom, 1 - _MISTAKES / 2) * today.noise
         around = _logistic if family is Family.RATE else _exp
         return Judged(
