@@ -75,6 +75,8 @@ WRONG = [
     ("nul.csv", b"\0" * 10_000, "file_encoding", "NUL"),
     ("rows.csv", SOUND.partition(b"\n")[2], "file_header_missing", "holds a URL and a time"),
     ("times.csv", as_csv(COUNTED).partition(b"\n")[2], "file_header_missing", "has no header"),
+    ("sep.csv", b"sep=;\r\n" + SOUND.replace(b",", b";"), "file_header_missing", "line 2 is"),
+    ("title.csv", b"Export, 5 May\n\n" + SOUND, "file_header_missing", "line 3 is its header"),
     ("bom.csv", b"\xef\xbb\xbf" + SOUND.split(b"\n")[0], "file_header_only", "not a single row"),
     ("line.csv", SOUND.split(b"\n")[0], "file_header_only", "not a single row"),
     ("caret.csv", SOUND.replace(b",", b"^"), "file_kind", "separated by '^'"),

@@ -6,6 +6,7 @@ on nothing else, so hashing ten gigabytes would only make it late. See decision 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 _VALUES = 2  # values in the place of names from which on they are not taken for names
+_NAMES = 3  # names of columns in one line, from which on it is the header
 _TAIL = 65_536  # a Parquet file says at its end what it holds
 
 
@@ -57,10 +59,11 @@ def head_version(path: Path) -> HeadVersion:
 
 
 def refuse_no_header(delivery: Delivery, head: Head, contract: Contract) -> None:
-    """Refuse a CSV file that begins with a row: its values must not be taken for names.
+    """Refuse a CSV file that begins with something else: that must not be taken for names.
 
     Raises:
-        Broken: No name is known, and what stands there are values such as no column is called.
+        Broken: No name is known, and what stands there are values such as no column is called, or
+            one of the next lines is the header.
     """
     if delivery.format != "csv" or any(contract.by_name(name) for name in head.columns):
         return
@@ -69,6 +72,11 @@ def refuse_no_header(delivery: Delivery, head: Head, contract: Contract) -> None
         told = " and ".join(dict.fromkeys(held))
         raise Broken("file_header_missing", f"it has no header: its first line holds {told}, so "
                      "it is a row and names no column")  # fmt: skip
+    for number, line in enumerate(head.after, start=head.header_lines + 1):
+        names = {name.strip('" \ufeff\r\n') for name in re.split(r"[,;\t|]", line)}
+        if sum(contract.by_name(name) is not None for name in names) >= _NAMES:
+            raise Broken("file_header_missing", f"line {number} is its header, and what stands "
+                         "before names no column")  # fmt: skip
 
 
 def column_rules(rules: CheckRules) -> CheckRules:

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import dataclasses
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +66,7 @@ class Head:
         delimiter: What stands between two values of a CSV file.
         newline: What ends a line of it: line feed, carriage return, or both.
         header_lines: How many lines there are up to the end of the header.
+        after: The next lines of a CSV file, in which the header may stand if the first is a title.
         nested: Columns of a Parquet file that hold more than one value.
         raw: Columns of a Parquet file whose values are bytes that nobody said are text.
         quotes: Whether whoever wrote a CSV file puts values that need it into quotes, so that a
@@ -78,6 +80,7 @@ class Head:
     bom: bool = False
     newline: str = "\n"
     header_lines: int = 1
+    after: Sequence[str] = ()
     nested: frozenset[str] = frozenset()
     raw: frozenset[str] = frozenset()
     quotes: bool = False
@@ -219,7 +222,7 @@ def _csv_head(text: str, *, bom: bool, whole: bool) -> Head:
     sample = {name: [row[index] or None for row in good] for index, name in enumerate(columns)}
     return Head(
         columns=columns, sample=sample, delimiter=delimiter, bom=bom, newline=newline,
-        header_lines=header_lines,
+        header_lines=header_lines, after=_lines_of(text, header_lines, _HEADER_LINES),
         quotes=writer_quotes(texts, delimiter),
     )  # fmt: skip
 
@@ -231,6 +234,10 @@ def _header_line(text: str) -> tuple[int, str, str]:
         if bare.strip():
             return blank, bare, line[len(bare) :] or "\n"
     return 0, "", "\n"
+
+
+def _lines_of(text: str, first: int, number: int) -> list[str]:
+    return [*itertools.islice(io.StringIO(text, newline=""), first, first + number)]
 
 
 def _refuse_columns(columns: Sequence[str], line: str) -> None:
