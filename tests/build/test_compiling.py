@@ -169,6 +169,22 @@ def test_own_models_and_user_agents_come_along(tmp_path: Path) -> None:
     assert ",desktop,Chrome,Windows,false," in seed
 
 
+def test_own_models_beyond_the_subset_are_named(tmp_path: Path) -> None:
+    """What another engine may not know, or take differently, is said by command and page."""
+    (tmp_path / "models").mkdir()
+    odd = "select median(revenue) as m, max(revenue)::double as d from fct_orders -- list(x)"
+    plain = "select sum(revenue) as total from fct_orders"
+    for name, sql in (("mart_a", odd), ("mart_b", plain)):
+        (tmp_path / "models" / f"{name}.sql").write_text(sql)
+    out = tmp_path / "sql"
+    said = call("compile", "--engine", "bigquery", "--project", tmp_path, "--output", out)
+    told = "models/mart_a.sql uses ::, median"
+    assert [line for line in said.out.splitlines() if "mart_" in line] == [
+        f"not of the portable subset: {told}"
+    ]
+    assert f"- {told}." in (out / "README.md").read_text(encoding="utf-8")
+
+
 def test_settings_that_sql_does_not_say(tmp_path: Path) -> None:
     """They are told by the command and on the page."""
     (tmp_path / "tallymark.yml").write_text("sessions: {break_on_campaign: true, cap_hours: 24}\n")

@@ -17,6 +17,8 @@ from tallymark.build.credit import credit_parameters
 from tallymark.build.graph import GRAPH, Model, bound, load_models, ordered, reads
 from tallymark.build.steps import SOURCES, STEPS
 from tallymark.config import Config
+from tallymark.engine.portable import FUNCTIONS, beyond
+from tallymark.engine.render import PRIMITIVES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "src" / "tallymark" / "models"
@@ -125,6 +127,13 @@ def test_nothing_is_listed_that_no_model_uses() -> None:
     assert {name for name in listed if not re.search(rf"\b{name}\s*\(", used)} == set()
     parameters = _first_cells("How a model is written")
     assert {name for name in parameters if f":{name}" not in used} == set()
+
+
+def test_the_page_and_the_list_that_own_models_are_held_to_agree() -> None:
+    """Functions on the page are those of the code; no shipped model is beyond them."""
+    assert _first_cells("Functions") | {"md5"} == FUNCTIONS
+    assert _first_cells("Primitives") <= FUNCTIONS | set(PRIMITIVES)
+    assert not {name for name, one in MODELS.items() if beyond(bound(one, PARAMETERS))}
 
 
 def test_the_page_says_where_the_primitives_stand() -> None:

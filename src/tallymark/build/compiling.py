@@ -30,6 +30,7 @@ from tallymark.build.staging_sql import (
 from tallymark.config import Config
 from tallymark.contract import Contract
 from tallymark.engine.base import literal
+from tallymark.engine.portable import beyond
 from tallymark.engine.render import ENGINES, Dialect, render
 from tallymark.engine.warehouse import write_atomically
 from tallymark.errors import UsageError
@@ -80,6 +81,7 @@ class Compiled:
         tables: The tables they make, in that order.
         validations: The queries that must find no row.
         left_out: Settings of this shop that the SQL does not say.
+        unproved: What the shop's own models use beyond the portable subset, a sentence a model.
     """
 
     engine: str
@@ -88,6 +90,7 @@ class Compiled:
     tables: Sequence[str]
     validations: Sequence[str]
     left_out: Sequence[str]
+    unproved: Sequence[str] = ()
 
 
 def compiled_models(config: Config, contract: Contract) -> dict[str, Model]:
@@ -179,14 +182,16 @@ def write_compiled(
         write_atomically(output / file.path, file.text)
     checks = [file.table for file in files if "_validate_" in file.path]
     tables = [file.table for file in files if file.table and file.table not in checks]
+    unproved = _unproved(load_models(own))
     page = readme(
         engine, [(file.path, file.table) for file in files], config=config,
         columns=[name for name, _ in raw_columns(contract)], left_out=left_out,
+        unproved=unproved,
     )  # fmt: skip
     write_atomically(output / "README.md", page)
     return Compiled(
         engine=engine, output=output, files=["README.md", *(file.path for file in files)],
-        tables=tables, validations=checks, left_out=left_out,
+        tables=tables, validations=checks, left_out=left_out, unproved=unproved,
     )  # fmt: skip
 
 
@@ -320,6 +325,12 @@ def _csv(rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(AGENT_COLUMNS)
     writer.writerows(rows)
     return out.getvalue()
+
+
+def _unproved(models: Mapping[str, Model]) -> list[str]:
+    """What the shop's own models use that engines may not know, or understand differently."""
+    used = {name: beyond(one.sql) for name, one in sorted(models.items()) if one.own}
+    return [f"models/{name}.sql uses {', '.join(words)}" for name, words in used.items() if words]
 
 
 def _left_out(config: Config, contract: Contract) -> list[str]:

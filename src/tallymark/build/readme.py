@@ -135,6 +135,7 @@ def readme(
     config: Config,
     columns: Sequence[str],
     left_out: Sequence[str],
+    unproved: Sequence[str] = (),
 ) -> str:
     """The page, as Markdown.
 
@@ -144,11 +145,15 @@ def readme(
         config: The configuration, whose settings stand in the SQL.
         columns: The columns of ``raw_events``.
         left_out: Settings of the shop that the SQL does not say.
+        unproved: What its own models use beyond the portable subset.
     """
     numbered = [(path, table) for path, table in files if path.endswith(".sql")]
     rows = "\n".join(f"| `{path}` | {_what(path, table)} |" for path, table in numbered)
     lost = "\n".join(f"- {one}." for one in left_out)
     notes = f"\n\nOf this shop's settings, these are not in the SQL:\n\n{lost}" if lost else ""
+    if unproved:
+        listed = "\n".join(f"- {one}." for one in unproved)
+        notes += f"\n\nBeyond the portable subset, so look at what it means here:\n\n{listed}"
     last = numbered[-1][0]
     return _PAGE.format(
         engine=engine, first_file=numbered[0][0], proven=PROVEN[engine], before=_BEFORE[engine],

@@ -59,6 +59,8 @@ def _compiled(found: Compiled) -> None:
     )
     for one in found.left_out:
         click.echo(printable(f"not in the SQL: {one}"))
+    for one in found.unproved:
+        click.echo(printable(f"not of the portable subset: {one}"))
     click.echo(printable(f"How to load, run and schedule them: {found.output / 'README.md'}"))
 
 
