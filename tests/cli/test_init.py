@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from tallymark.config import CheckRules, Config, MonitorRules, load
 from tallymark.contract import Contract
 from tests.cli.calling import HEADER, call, contents, delivery
+from tests.ingest.making import as_csv, event, purchase
 
 
 def _loaded(home: Path) -> tuple[Config, Contract]:
@@ -193,3 +194,35 @@ def test_files_that_cannot_be_read_are_told_with_their_reason(tmp_path: Path) ->
     assert said.code == 2
     assert "events_20310505.csv: the text is UTF-16, not UTF-8" in said.err
     assert f"`tallymark check --input {tmp_path / 'raw'}`" in said.err
+
+
+@pytest.mark.parametrize(
+    ("stated", "ours", "rates"),
+    [
+        (["EUR", "eur", "EUR"], "EUR", None),
+        (["GBP", "EUR", "EUR", "?"], "EUR", "GBP: 1.0"),
+        (["", "none"], "USD", None),
+    ],
+)
+def test_the_currency_of_the_sample_is_the_shops(
+    stated: list[str], ours: str, rates: str | None, tmp_path: Path
+) -> None:
+    """What most orders state; where there are several, what a build will ask for stands ready."""
+    rows = [
+        purchase({"transaction_id": f"T{at}", "revenue": 9, "currency": code}, client_id=f"c{at}")
+        for at, code in enumerate(stated)
+    ]
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "2031-05-05.csv").write_bytes(as_csv([*rows, event()]))
+    assert call("init", tmp_path / "p", "--from", tmp_path / "raw").code == 0
+    settings, _ = _loaded(tmp_path / "p")
+    text = (tmp_path / "p" / "tallymark.yml").read_text(encoding="utf-8")
+    assert settings.shop.currency == ours
+    assert ("currency_rates" in text) == (rates is not None)
+    if rates is not None:
+        asked = call("build", "--project", tmp_path / "p")
+        assert (asked.code, "no rate for GBP" in asked.err) == (2, True)
+        held = text.replace("# orders:", "orders:").replace("#   currency", "  currency")
+        assert f"{{{rates}}}" in held
+        (tmp_path / "p" / "tallymark.yml").write_text(held, encoding="utf-8")
+        assert call("build", "--project", tmp_path / "p").code == 0

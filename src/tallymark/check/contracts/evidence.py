@@ -35,6 +35,7 @@ _LOOKS = {
     "text": "text",
 }  # fmt: skip
 _ENOUGH = 20  # filled values from which on a kind is believed
+_CODE = re.compile(r"[A-Z]{3}")  # of a currency
 _LONGEST = 262_144  # characters of a payload that is looked at
 _NAME = 64  # characters of a key that is shown
 
@@ -81,6 +82,7 @@ class Purchases:
         lines: How many order lines they have.
         line_keys: How many of the lines fill each key.
         kinds: Types of JSON that the values of each key at the top have.
+        currencies: How many of them state each currency, as ISO 4217 writes it.
     """
 
     count: int
@@ -88,6 +90,7 @@ class Purchases:
     lines: int
     line_keys: Mapping[str, int]
     kinds: Mapping[str, frozenset[str]]
+    currencies: Mapping[str, int]
 
 
 def profiles(sample: Sample) -> dict[str, Profile]:
@@ -188,12 +191,15 @@ def purchases(sample: Sample, contract: Contract, names: Iterable[str]) -> Purch
     for one in found:
         for key, value in one.items():
             kinds.setdefault(key, set()).add(_type(value))
+    money = called([contract.payload.currency, *synonyms().payload["currency"]], keys)
+    stated = (str(one.get(money[0]) if money else "").upper() for one in found)
     items = called([contract.payload.items, *synonyms().payload["items"]], keys)
     lines = [line for one in found for line in _lines(one.get(items[0]) if items else None)]
     return Purchases(
         count=len(found), keys=keys, lines=len(lines),
         line_keys=Counter(key for line in lines for key, value in line.items() if _filled(value)),
         kinds={key: frozenset(some) for key, some in kinds.items()},
+        currencies=Counter(code for code in stated if _CODE.fullmatch(code)),
     )  # fmt: skip
 
 

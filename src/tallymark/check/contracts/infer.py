@@ -174,6 +174,8 @@ def _settings(directory: Path, source: str, sample: Sample, contract: Contract) 
     referrers = values_of(sample, contract, "referrer")
     known = _counted(known_payment_hosts(referrers), HOSTS_SHOWN)
     likely = _counted(payment_like(referrers, own), HOSTS_SHOWN)
+    bought = steps_of(values_of(sample, contract, "event_name"), contract)["purchase"]
+    stated = purchases(sample, contract, bought).currencies
     where = os.path.relpath(Path(source).absolute(), directory.absolute())
     return f"""# Tallymark's settings; every key is optional. `tallymark run` reads this file.
 version: 1
@@ -183,7 +185,8 @@ input: {_quoted(Path(where).as_posix())}
 
 shop:
   name: {_quoted(own[0] if own else "Shop")}
-  currency: USD            # of revenue whose payload names no currency
+  currency: {_currency(stated)}            # of revenue whose payload names no currency
+  # Currencies that purchases of the sample state: {_counted(stated, NAMES_SHOWN)}
   timezone: UTC            # dates in tables and reports are days of this zone
   # Page hosts seen in the sample: {_counted(hosts, HOSTS_SHOWN)}
   # Hosts of the same registrable domain as a row's page are the shop's own without being named.
@@ -192,7 +195,7 @@ shop:
   # Referrers whose name sounds like payment; name those that are: {likely}
   payment_hosts: []        # payment providers beyond the shipped list; never a traffic source
   internal_hosts: {_listed(internal)}
-
+{_rates(stated)}
 sessions:
   gap_minutes: 30          # a longer silence starts a new session
 
@@ -201,6 +204,25 @@ attribution:
 
 on_rename: adopt           # read an unambiguously renamed column (and raise a P0), or: stop
 export: csv                # none, csv or parquet
+"""
+
+
+def _currency(stated: Mapping[str, int]) -> str:
+    """The shop's currency: what most purchases state."""
+    most = sorted(stated, key=lambda code: (-stated[code], code))
+    return most[0] if most else Config().shop.currency
+
+
+def _rates(stated: Mapping[str, int]) -> str:
+    """What to fill in where orders come in several currencies."""
+    ours = _currency(stated)
+    others = ", ".join(f"{code}: 1.0" for code in sorted(set(stated) - {ours}))
+    if not others:
+        return ""
+    return f"""
+# Orders come in several currencies, so a build needs rates: how many {ours} one unit is worth.
+# orders:
+#   currency_rates: {{{others}}}
 """
 
 
