@@ -209,7 +209,7 @@ def test_a_folder_of_somebody_else_is_left_alone(
 ) -> None:
     """Nothing is written where other files are."""
     (tmp_path / "notes.txt").write_text("mine")
-    monkeypatch.setattr(compiling, "compile_models", lambda *_, **__: ([], []))
+    monkeypatch.setattr(compiling, "compile_models", lambda *_, **__: ([], [], []))
     with pytest.raises(UsageError, match="did not write"):
         write_compiled("spark", Config(), load_contract(None), own=NOWHERE, output=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from tallymark.engine.duckdb import DuckEngine
+from tallymark.engine.warehouse import Warehouse
 from tallymark.ingest.deliveries import find_deliveries
 from tallymark.ingest.header import Broken, read_head
 from tallymark.ingest.later import with_later_keys
+from tests.cli.calling import call
 from tests.ingest.making import CONTRACT, as_csv, as_parquet, deliver, event, land_rows, purchase
 
 
@@ -60,6 +62,35 @@ def test_folders_of_a_project_are_no_columns(tmp_path: Path) -> None:
         assert engine.rows("select * from told") == [("mail",)]
     finally:
         engine.close()
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a*"])
+def test_the_folder_of_a_project_is_no_pattern(tmp_path: Path, name: str) -> None:
+    """Tables and exports below it are its own, though another folder fits."""
+    for folder, value in (("a1", "other"), (name, "own")):
+        engine = DuckEngine(threads=1)
+        warehouse = Warehouse(tmp_path / folder)
+        warehouse.root.mkdir()
+        try:
+            engine.write(f"select '{value}' as a", warehouse.root / "fct_orders.csv", "format csv")
+            opened = warehouse.open()
+            assert opened.rows("select a from fct_orders") == [(value,)]
+            opened.close()
+            engine.write(f"select '{value}' as a", warehouse.root / "b.parquet")
+            engine.view("told", [warehouse.root / "b.parquet"])
+            assert engine.rows("select a from told") == [(value,)]
+        finally:
+            engine.close()
+
+
+def test_a_folder_in_which_no_database_can_be(tmp_path: Path) -> None:
+    """DuckDB puts its log beside what stands before a question mark: that is said, with the fix."""
+    home = tmp_path / "why?" / "shop"
+    deliver(home, as_csv([event()]), "raw/2031-05-05.csv")
+    said = call("run", "--input", home / "raw", "--output", home / "out")
+    assert said.code == 2
+    assert "a question mark" in said.err
+    assert "rename the folder" in said.err
 
 
 def test_bytes_that_nobody_called_text(tmp_path: Path) -> None:

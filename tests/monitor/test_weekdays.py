@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tallymark.config import MonitorRules, Promotion, load
-from tallymark.contract import Calendar
+from tallymark.contract import WEEK, Calendar
 from tallymark.monitor.due import Due
 from tallymark.monitor.watch import Watch
 from tallymark.results import Severity, Status
@@ -51,6 +51,12 @@ def test_weekends_without_a_delivery_become_a_habit(
     """Missing at first, doubtful on the second weekend, expected from the third on."""
     shop = without(simulated, day, 29, WEEKENDS)
     assert missed(shop, day, number) == severity
+
+
+def test_what_the_contract_says_beats_the_habit(simulated: Shop, day: Dates) -> None:
+    """Also where it says what is so by default: then somebody wants to hear of every day."""
+    shop = without(simulated, day, 29, WEEKENDS)
+    assert missed(shop, day, 19, Calendar(weekdays=WEEK)) == Severity.P0
 
 
 def test_a_habit_is_said_and_no_day_of_it_counted(simulated: Shop, day: Dates) -> None:

@@ -112,8 +112,11 @@ def compiled_models(config: Config, contract: Contract) -> dict[str, Model]:
 
 def compile_models(
     engine: Dialect, config: Config, contract: Contract, *, own: Path, agents: Path | None = None
-) -> tuple[list[CompiledFile], list[str]]:
-    """Every file of the transformation, and the settings of this shop that it does not say.
+) -> tuple[list[CompiledFile], list[str], list[str]]:
+    """Every file of the transformation, and what it does not say or prove.
+
+    The second are settings of this shop that the SQL leaves out, the third what its own models
+    use beyond the portable subset.
 
     Args:
         engine: For which engine.
@@ -150,7 +153,7 @@ def compile_models(
         for number, file in enumerate(files, start=1)
     ]
     seed = CompiledFile(path=f"seeds/{AGENTS}.csv", text=_csv(agent_seed(agents)), table=AGENTS)
-    return [*numbered, seed], _left_out(config, contract)
+    return [*numbered, seed], _left_out(config, contract), _unproved(models)
 
 
 def write_compiled(
@@ -170,7 +173,7 @@ def write_compiled(
     """
     if output.exists() and not output.is_dir():
         raise UsageError("this is no folder", where=str(output), fix="name one with --output")
-    files, left_out = compile_models(engine, config, contract, own=own, agents=warehouse)
+    files, left_out, unproved = compile_models(engine, config, contract, own=own, agents=warehouse)
     if output.exists() and not (output / _MARK).is_file() and any(output.iterdir()):
         raise UsageError(
             "this folder holds files that `tallymark compile` did not write", where=str(output),
@@ -182,7 +185,6 @@ def write_compiled(
         write_atomically(output / file.path, file.text)
     checks = [file.table for file in files if "_validate_" in file.path]
     tables = [file.table for file in files if file.table and file.table not in checks]
-    unproved = _unproved(load_models(own))
     page = readme(
         engine, [(file.path, file.table) for file in files], config=config,
         columns=[name for name, _ in raw_columns(contract)], left_out=left_out,

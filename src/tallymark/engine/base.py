@@ -49,7 +49,7 @@ def literal(text: str) -> str:
 
 
 def exact(path: Path) -> str:
-    """How a file of another's name is named to a reader that would take its name for a pattern.
+    """How a path is named to a reader that would take it for a pattern.
 
     >>> exact(Path("raw/events[1].csv"))
     'raw/events[[]1].csv'
@@ -59,5 +59,5 @@ def exact(path: Path) -> str:
 
 def parquet_files(paths: Sequence[Path], *options: str) -> str:
     """SQL that reads Parquet files of our own, and nothing but them: no columns of folders."""
-    listed = ", ".join(literal(path.as_posix()) for path in paths)
+    listed = ", ".join(literal(exact(path)) for path in paths)
     return f"read_parquet({', '.join([f'[{listed}]', *options, NO_FOLDERS])})"

@@ -46,7 +46,14 @@ def spare(path: Path, *, write: str | None = None) -> Iterator[duckdb.DuckDBPyCo
 
     Raises:
         duckdb.Error: The file is no database of this program's.
+        InputError: No database can be there.
     """
+    if "?" in path.absolute().as_posix():  # its log would stand where the name ends for DuckDB
+        raise InputError(
+            "no database can be below a folder with a question mark in its name",
+            where=str(path.parent.absolute()),
+            fix="rename the folder, or name another one with --output",
+        )  # fmt: skip
     try:
         connection = _SPARE.pop()
     except IndexError:  # not asked first: another thread may take the last one in between

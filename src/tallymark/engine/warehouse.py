@@ -23,7 +23,7 @@ from typing import Any
 
 import duckdb
 
-from tallymark.engine.base import NO_FOLDERS, identifier, literal
+from tallymark.engine.base import NO_FOLDERS, exact, identifier, literal
 from tallymark.engine.digest import file_digest
 from tallymark.engine.duckdb import DuckEngine, spare
 from tallymark.engine.outcome import recorded
@@ -201,14 +201,14 @@ class Warehouse:
 
     def _spelled_root(self) -> str:
         """The folder as it stands at the start of a path in SQL."""
-        return literal(f"{self.root.resolve().as_posix()}/")[1:-1]
+        return literal(f"{exact(self.root.resolve())}/")[1:-1]
 
     def _open_exports(self, engine: DuckEngine) -> None:
         for name, path in self.exports().items():
             reader = "read_parquet" if path.suffix == ".parquet" else "read_csv"
             engine.execute(
                 f"create view {identifier(name)} as "
-                f"select * from {reader}({literal(path.as_posix())}, {NO_FOLDERS})"
+                f"select * from {reader}({literal(exact(path))}, {NO_FOLDERS})"
             )
 
     # ------------------------------------------------------------ writing

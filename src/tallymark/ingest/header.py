@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tallymark.engine.base import NO_FOLDERS, exact, identifier, literal
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.encodings import binary, decoded, named
 from tallymark.ingest.quoting import writer_quotes
@@ -88,8 +89,6 @@ class Head:
 
     def text_of(self, name: str) -> str:
         """SQL that reads a column of a Parquet file as a text."""
-        from tallymark.engine.base import identifier  # noqa: PLC0415 -- as in reading its head
-
         column = identifier(name)
         if name in self.nested:
             return f"to_json({column})"
@@ -403,8 +402,6 @@ def _refuse_no_end(delivery: Delivery) -> None:
 
 def _parquet_head(delivery: Delivery) -> Head:
     import duckdb  # noqa: PLC0415 -- the head of a text file is read without an engine
-
-    from tallymark.engine.base import NO_FOLDERS, exact, literal  # noqa: PLC0415
 
     _refuse_no_end(delivery)
     source = f"read_parquet({literal(exact(delivery.path))}, {NO_FOLDERS})"

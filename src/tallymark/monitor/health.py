@@ -218,15 +218,15 @@ def _too_old(rule: MonitorRule, tables: Tables, moment: Moment, due: Due) -> lis
 
 def idle_days(due: Due, tables: Tables, day: int, expected: int) -> list[str]:
     """What is to be said of a day that was asked for, and of which no delivery is due at all."""
-    return [
+    notes = [
         f"no delivery is due for {day_name(tables.date(one))}, by the calendar in the contract"
         for one in dict.fromkeys((expected, day))
         if not due.expects(tables.date(one)) and not _delivered(tables, max(day, one), one)
-    ] + [
-        rest_note(due, tables, day)
-        for _ in range(day == expected and weeks_without(due, tables, day) >= WEEKS)
-        if not _delivered(tables, day, day)
     ]
+    rests = weeks_without(due, tables, day) >= WEEKS
+    if rests and day == expected and not _delivered(tables, day, day):
+        notes.append(rest_note(due, tables, day))
+    return notes
 
 
 def hours_finding(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from tallymark.contract import Calendar
 from tallymark.monitor.due import Due
 from tallymark.monitor.tables import Tables
 from tallymark.monitor.words import day_name
@@ -29,7 +28,7 @@ def weeks_without(due: Due, tables: Tables, day: int) -> int:
         tables: What the watch knows.
         day: The day's number; only days before it are looked at.
     """
-    if due.calendar != Calendar():
+    if due.calendar.model_fields_set:
         return 0
     same = list(range(day - _WEEK, -1, -_WEEK))[:_BACK]
     known = [one for one in same if one < tables.size]

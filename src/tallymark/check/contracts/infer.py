@@ -79,9 +79,13 @@ def write_project(
         )  # fmt: skip
     contract = _named(load(Contract, None, SHIPPED), sample)
     contract = with_formats(contract, tuple(counted_in(sample, contract)))
+    names = values_of(sample, contract, "event_name")
+    steps = steps_of(names, contract)
+    bought = purchases(sample, contract, steps["purchase"])
+    draft = _Draft(deliveries, sample, contract, names, steps, bought)
     texts = {
-        "tallymark.yml": _settings(directory, source, sample, contract),
-        "contracts/events.yml": _Draft(deliveries, sample, contract).text(),
+        "tallymark.yml": _settings(directory, source, sample, contract, bought.currencies),
+        "contracts/events.yml": draft.text(),
         "rules/check.yml": shipped("rules/check.yml"),
         "rules/monitor.yml": shipped("rules/monitor.yml"),
     }
@@ -159,7 +163,9 @@ def _counted(counts: Mapping[str, int], most: int) -> str:
 # ---------------------------------------------------------------- tallymark.yml
 
 
-def _settings(directory: Path, source: str, sample: Sample, contract: Contract) -> str:
+def _settings(
+    directory: Path, source: str, sample: Sample, contract: Contract, stated: Mapping[str, int]
+) -> str:
     hosts: Counter[str] = Counter()
     for url, count in values_of(sample, contract, "page_url").items():
         if (host := host_of(url)) is not None:
@@ -174,8 +180,6 @@ def _settings(directory: Path, source: str, sample: Sample, contract: Contract) 
     referrers = values_of(sample, contract, "referrer")
     known = _counted(known_payment_hosts(referrers), HOSTS_SHOWN)
     likely = _counted(payment_like(referrers, own), HOSTS_SHOWN)
-    bought = steps_of(values_of(sample, contract, "event_name"), contract)["purchase"]
-    stated = purchases(sample, contract, bought).currencies
     where = os.path.relpath(Path(source).absolute(), directory.absolute())
     return f"""# Tallymark's settings; every key is optional. `tallymark run` reads this file.
 version: 1
@@ -236,14 +240,15 @@ class _Draft:
     deliveries: Sequence[Delivery]
     sample: Sample
     contract: Contract
+    names: Mapping[str, int]
+    steps: Mapping[str, Sequence[str]]
+    bought: Purchases
 
     def text(self) -> str:
         """The whole file."""
-        names = values_of(self.sample, self.contract, "event_name")
-        steps = steps_of(names, self.contract)
-        bought = purchases(self.sample, self.contract, steps["purchase"])
+        bought = self.bought
         return "\n".join(
-            [*self._head(), *self._columns(), "", *self._events(names, steps), "",
+            [*self._head(), *self._columns(), "", *self._events(self.names, self.steps), "",
              *self._payload(bought), "", *_schema(bought, self._keys(bought)), "",
              *self._calendar(), ""]
         )  # fmt: skip

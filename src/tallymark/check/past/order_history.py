@@ -233,7 +233,7 @@ def _weight_of_zero(
     told = [one["orders"] for one in day.entries if (one.get("orders") or {}).get("orders")]
     total, zero = (sum(one[name] for one in told) for name in ("orders", "zero"))
     if zero >= max(_FEWEST_ZERO, _MOST_ZERO * total):
-        return (Severity.P1 if total else None), ""
+        return Severity.P1, ""
     often = habit.usual_if(day.number, zero, total) if zero else None
     if total:
         habit.add(day.number, zero, total)
