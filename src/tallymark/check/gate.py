@@ -18,6 +18,7 @@ from tallymark.check.counting.facts import Facts, measure
 from tallymark.check.counting.samples import looker
 from tallymark.check.header.column_words import shown
 from tallymark.check.header.columns import READ_OTHERWISE, Mapping_, map_columns
+from tallymark.check.header.halfway import counted, dated
 from tallymark.check.heads import (
     HeadVersion,
     column_rules,
@@ -66,7 +67,7 @@ from tallymark.results import (
 __all__ = ["Gate"]
 
 
-LANDING_VERSION = "8"  # raised whenever the same bytes would land differently
+LANDING_VERSION = "9"  # raised whenever the same bytes would land differently
 Entry = dict[str, Any]
 
 
@@ -227,7 +228,7 @@ class Gate:
         witness.version = first.text if first.whole else None
         try:
             head = with_later_keys(delivery, read_head(delivery), self.contract)
-            columns = map_columns(self.contract, head)
+            columns = counted(delivery, map_columns(self.contract, head))
             refuse_no_header(delivery, head, self.contract)
             _refuse_repeated(columns)
         except Broken as broken:
@@ -305,6 +306,7 @@ class Gate:
         base = self._base(delivery, version)
         decided = self._decided(delivery.key, version)
         asked = self.compiled.asked(columns.delivered, decided.released)
+        asked = dataclasses.replace(asked, beside=columns.beside)
         # Where nobody keeps the rows, counting them is enough, unless there is more to be asked.
         uncounted = any(not built_in(rule.check) for rule in self.rules.rules)
         kept = self.warehouse is not None
@@ -323,8 +325,8 @@ class Gate:
         try:
             if lightly is not None:
                 with contextlib.suppress(duckdb.BinderException, RowsWanted):
-                    counted = landed(lightly)
-                    return self._measured(engine, delivery, base, head, columns, counted, witness)
+                    light = landed(lightly)
+                    return self._measured(engine, delivery, base, head, columns, light, witness)
             whole = landed(asked)
         except Broken as broken:
             return self._refused(delivery, base, broken, witness)
@@ -341,6 +343,7 @@ class Gate:
         witness: Witness,
     ) -> Entry:
         """Count, judge and conclude."""
+        columns = dated(engine, columns, landed)
         decided = self._decided(delivery.key, base["version"])
         landed, pardons = decided.pardoned(engine, landed)
         facts = measure(engine, delivery, columns, landed, self.contract)

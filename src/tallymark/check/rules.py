@@ -254,7 +254,11 @@ def _column_renamed(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
     for rename in facts.columns.renames:
         key, old = facts.delivery.key, rename.column.name
         query = queries.rows_read(key) if rename.empty else queries.without_column(key, old)
-        yield Hit(**column_words.renamed(rename), rows=facts.rows, share=1.0, query=query)
+        hit = Hit(**column_words.renamed(rename), rows=facts.rows, share=1.0, query=query)
+        if rename.partly:  # which rows come under which name is not kept: the gate is asked again
+            part = None if rename.rows is None else rename.rows / max(1, facts.rows)
+            hit = replace(hit, rows=rename.rows, share=part, query=None, since=rename.since)
+        yield hit
 
 
 @_check

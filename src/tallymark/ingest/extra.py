@@ -30,6 +30,7 @@ class Asked:
     Attributes:
         extras: Landed columns beyond the usual ones, and the delivered column that each holds;
             None where it was not delivered.
+        beside: By delivered column others that are read in rows where it is empty.
         rejecting: Tests for rows to keep out, in the order of the rules.
         light: Whether to land only what counting needs; a damaged file is landed whole.
         flags: If light, tests of rows to land as the bits of ``flags``, as SQL.
@@ -37,6 +38,7 @@ class Asked:
     """
 
     extras: Mapping[str, str | None] = field(default_factory=dict)
+    beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rejecting: Sequence[Rejecting] = ()
     light: bool = False
     flags: Sequence[str] = ()

@@ -185,9 +185,7 @@ class _Reading:
 
     def parquet(self) -> Landed:
         """A Parquet file: typed, checked by its reader, without lines."""
-        values = {
-            role: self.head.text_of(name) for role, name in self.mapping.items() if name is not None
-        }
+        values = self._values(self.head.text_of)
         source = f"read_parquet($path, {NO_FOLDERS})"
         try:
             rows = self.write(source, self.delivery.path, "1", values)
@@ -295,11 +293,18 @@ class _Reading:
     def _places(self, first: int) -> dict[str, str]:
         """Columns by their place: names from outside never enter the SQL of a text file."""
         columns = list(self.head.columns)
-        return {
-            role: f"c{columns.index(name) + first}"
-            for role, name in self.mapping.items()
-            if name is not None
-        }
+        return self._values(lambda name: f"c{columns.index(name) + first}")
+
+    def _values(self, sql_of: Callable[[str], str]) -> dict[str, str]:
+        """By role the SQL of its column, or of the first of several that is filled."""
+        values = {}
+        for role, name in self.mapping.items():
+            if name is None:
+                continue
+            others = self.asked.beside.get(name, ())
+            texts = [f"nullif(trim(cast({sql_of(one)} as varchar)), '')" for one in (name, *others)]
+            values[role] = f"coalesce({', '.join(texts)})" if others else sql_of(name)
+        return values
 
     def _csv(self) -> tuple[str, dict[str, str]]:
         columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(self.head.columns)))
@@ -313,14 +318,19 @@ class _Reading:
 
     def _json(self) -> tuple[str, dict[str, str]]:
         # A rule may land a column a second time, as it was delivered.
-        used = dict.fromkeys(name for name in self.mapping.values() if name is not None)
+        used = dict.fromkeys(
+            one
+            for name in self.mapping.values()
+            if name is not None
+            for one in (name, *self.asked.beside.get(name, ()))
+        )
         # Without any column the rows are still counted.
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in used or ["none"])
         source = (
             f"read_json($path, format = 'newline_delimited', "
             f"maximum_object_size = {MAX_LINE_BYTES}, columns = {{{columns}}}, {NO_FOLDERS})"
         )
-        return source, {role: identifier(one) for role, one in self.mapping.items() if one}
+        return source, self._values(identifier)
 
     def _empty_ends(self, source: str, path: Path) -> int:
         """How many empty unquoted cells the rows end in, together, their first cell aside."""

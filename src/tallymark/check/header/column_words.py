@@ -8,7 +8,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from tallymark.check.header.columns import Double, Rename, Swap, TypeChange
+from tallymark.check.header.columns import Double, Rename, TypeChange
+from tallymark.check.header.swaps import Swap
 from tallymark.config import Severity
 from tallymark.contract import Column
 from tallymark.ingest.encodings import spelled
@@ -45,8 +46,7 @@ def renamed(rename: Rename) -> dict[str, Any]:
     """A column that is missing, and another that looks like it."""
     old, new = rename.column.name, shown(rename.delivered)
     rivals = [shown(name) for name in rename.rivals]
-    gone = "is empty" if rename.empty else "is missing"
-    message = f"column {old} {gone}; {new} matches it ({rename.evidence()})"
+    message = f"column {old} {_gone(rename)}; {new} matches it ({rename.evidence()})"
     if not rename.adopted:
         also = f", and so does {listed(rivals)}" if rivals else ""
         doubt = "not sure enough to read it so" if rename.readable else (
@@ -65,15 +65,25 @@ def renamed(rename: Rename) -> dict[str, Any]:
             "old": old, "new": spelled(rename.delivered), "adopted": rename.adopted,
             "score": rename.score, "name_likeness": round(rename.name, 3),
             "same_position": rename.position, "shape_likeness": round(rename.shape, 3),
+            **({"first_line": rename.line} if rename.line is not None else {}),
             **({"rivals": [*map(spelled, rename.rivals)]} if rename.rivals else {}),
         },
         "fix": (
             f"agree to the new name with {agree}, or restore the name {old}; until then {new} is "
-            f"read as {old}"
+            f"read as {old}{' where that is empty' if rename.partly else ''}"
             if rename.adopted
             else f"if {new} is {old}, agree to it with {agree}"
         ),
     }  # fmt: skip
+
+
+def _gone(rename: Rename) -> str:
+    """What became of the old column."""
+    if rename.partly:
+        if rename.rows is None or rename.line is None:
+            return "is empty in some rows"
+        return f"is missing from {rename.rows:,} rows, the first in line {rename.line:,}"
+    return "is empty" if rename.empty else "is missing"
 
 
 def swapped(swap: Swap) -> dict[str, Any]:
@@ -154,10 +164,11 @@ def doubled(double: Double) -> dict[str, Any]:
     """A column that came under two names, both of them filled."""
     name, read, also = double.column.name, shown(double.read), shown(double.also)
     equal = "" if double.same is None else f"; {double.same:.0%} of the sampled values are equal"
+    where = f", and {also} where that is empty" if double.agreed else ""
     return {
         "subject": name,
         "message": f"{read} and {also} were both delivered for column {name}; {read} is "
-        f"read{equal}",
+        f"read{where}{equal}",
         "evidence": {
             "read": spelled(double.read), "also": spelled(double.also),
             **({} if double.same is None else {"equal_share": round(double.same, 3)}),

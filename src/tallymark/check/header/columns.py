@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from tallymark.check.header.names import Likeness, likeness, name_likeness, same_name
 from tallymark.check.header.places import same_places
 from tallymark.check.header.shapes import SAYS, Shape, expected, shape_likeness, shape_of
+from tallymark.check.header.swaps import ENOUGH, Swap, swaps_of
 from tallymark.contract import Column, Contract
 from tallymark.ingest.header import Head
 from tallymark.stats.assignment import best_pairs, total
@@ -26,7 +27,6 @@ __all__ = [
     "Double",
     "Mapping_",
     "Rename",
-    "Swap",
     "TypeChange",
     "map_columns",
     "name_likeness",
@@ -45,10 +45,7 @@ LEAD = 2.0  # by how much the best pairing must beat the best one without the pa
 _NAME_SAYS = ((0.0, -1.0), (0.55, -0.7), (0.7, 0.5), (0.85, 2.5), (0.95, 4.0), (1.0, 5.0))
 _OTHER_MEANING = -4.0  # the name is known to mean something else
 _IN_PLACE, _ELSEWHERE = 3.0, -1.0
-SWAP_AT, SWAP_SUGGESTED_AT = 5.0, 3.0  # by how much crosswise must fit better than as named
 _FITS = 0.5  # share of values that must be of the kind, or of a known form of it
-_TAKEN_FOR = 0.8  # the same for a swap, which is believed without a name
-_ENOUGH = 10  # filled values that a swap is told from
 _EMPTY_ROWS = 20  # sampled rows after which a column without any value counts as empty
 
 
@@ -65,6 +62,9 @@ class Rename:
         usual: Whether the new name is a usual one for such a column.
         readable: Whether its values can be read as those of the old one.
         empty: Whether the old column is still there, without a single value.
+        partly: Whether some rows come under the old name and others under the new one.
+        rows: If so, how many rows come under the new one, where that was counted.
+        line: The first of them, and ``since`` its time.
         rivals: Other delivered columns that might be it as well.
     """
 
@@ -78,32 +78,18 @@ class Rename:
     usual: bool = False
     readable: bool = True
     empty: bool = False
+    partly: bool = False
+    rows: int | None = None
+    line: int | None = None
+    since: str | None = None
     rivals: Sequence[str] = ()
 
     def evidence(self) -> str:
         """The evidence in words."""
         place = "same position" if self.position else "other position"
+        place = "never both in one row" if self.partly else place
         names = "a usual name for it" if self.usual else f"names {self.name:.0%} alike"
         return f"{names}, {place}, {self.shape:.0%} of sampled values fit"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swap:
-    """Columns that hold each other's values.
-
-    Attributes:
-        columns: The contract's columns, in its order; two, or more if they went round.
-        reads: For each of them the delivered column that holds its values.
-        gain: Natural logarithm of how much likelier this reading is.
-        moved: Whether the names changed places in the header (else the values did).
-        adopted: Whether they are read so.
-    """
-
-    columns: Sequence[Column]
-    reads: Mapping[str, str]
-    gain: float
-    moved: bool
-    adopted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +121,18 @@ class TypeChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Double:
-    """A column that came under two names at once; ``same`` is the share of equal values."""
+    """A column that came under two names at once.
+
+    Attributes:
+        same: Share of the sampled rows in which their values are equal.
+        agreed: Whether the contract knows both: then the other is read where the one is empty.
+    """
 
     column: Column
     read: str
     also: str
     same: float | None
+    agreed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,10 +142,12 @@ class Mapping_:  # noqa: N801 -- `Mapping` is the standard library's
     Attributes:
         roles: By role the delivered column, or None.
         delivered: The same by the name in the contract, for columns without a role too.
+        beside: By delivered column others that hold its values in rows where it is empty.
     """
 
     roles: Mapping[str, str | None]
     delivered: Mapping[str, str | None] = field(default_factory=dict)
+    beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
     renames: Sequence[Rename] = ()
     swaps: Sequence[Swap] = ()
     changes: Sequence[TypeChange] = ()
@@ -197,18 +191,25 @@ def map_columns(contract: Contract, head: Head) -> Mapping_:
         found[column.name] = next(iter(filled or there), None)
         agreed[column.name] = there
         left = [name for name in left if name not in there]
-    swaps = _swaps(contract, head, told, found)
+    swaps = swaps_of(contract, head, told, found)
     for swap in swaps:
         if swap.adopted:
             found.update(swap.reads)
     renames = _renames(contract, head, told, found, left)
+    beside: dict[str, list[str]] = {}
+    for column in contract.columns:
+        read = found[column.name]
+        others = [name for name in agreed[column.name] if name not in found.values()]
+        if read is not None and others:
+            beside[read] = others
     for rename in renames:
         if rename.adopted:
-            found[rename.column.name] = rename.delivered
+            _take(rename, found, beside)
             left.remove(rename.delivered)
     return Mapping_(
         roles={one.role: found[one.name] for one in contract.columns if one.role is not None},
         delivered=found,
+        beside=beside,
         renames=renames,
         swaps=swaps,
         changes=_changes(contract, told, found, renames, swaps),
@@ -217,6 +218,18 @@ def map_columns(contract: Contract, head: Head) -> Mapping_:
         unexpected=left,
         repeated=sorted({name for name in head.columns if head.columns.count(name) > 1}),
     )
+
+
+def _take(rename: Rename, found: dict[str, str | None], beside: dict[str, list[str]]) -> None:
+    """Read a column as the contract's, or as well as the one that is read already."""
+    old, new = found[rename.column.name], rename.delivered
+    if rename.partly and old is not None:
+        beside[old] = [*beside.get(old, ()), new]
+        return
+    found[rename.column.name] = new
+    if old is not None:
+        # Empty as far as was looked: further down it may not be.
+        beside[new] = [old, *beside.pop(old, ())]
 
 
 def _empty(head: Head, name: str) -> bool:
@@ -237,6 +250,7 @@ class _Pair:
     position: bool
     shape: Shape
     believable: bool
+    partly: bool
 
 
 def _renames(
@@ -247,12 +261,15 @@ def _renames(
     left: Sequence[str],
 ) -> list[Rename]:
     """What the missing columns are called now; the greatest sum of evidence over all of them."""
-    sought = [one for one in contract.columns if _sought(head, found[one.name])]
-    if not sought or not left:
+    if not left:
+        return []
+    sought = [one for one in contract.columns if _sought(head, found[one.name], left)]
+    if not sought:
         return []
     places = same_places([one.name for one in contract.columns], head.columns, found)
     pairs = [
-        [_pair(column, name, told, found, places, len(left)) for name in left] for column in sought
+        [_pair(column, name, told, head, found, places, len(left)) for name in left]
+        for column in sought
     ]
     # Whatever reaches the threshold is a gain.
     gains = [[pair.odds - SUGGEST_AT for pair in line] for line in pairs]
@@ -273,7 +290,8 @@ def _renames(
                 score=round(1 / (1 + math.exp(-pair.odds)), 4), name=pair.name.score,
                 position=pair.position, shape=pair.shape.fits, adopted=sure,
                 usual=pair.name.usual, readable=pair.shape.readable,
-                empty=found[sought[row].name] is not None,
+                empty=found[sought[row].name] is not None and not pair.partly,
+                partly=pair.partly,
                 rivals=[] if sure else [
                     name for at, name in enumerate(left)
                     if at != column and pairs[row][at].odds > max(near, SUGGEST_AT)
@@ -283,8 +301,23 @@ def _renames(
     return sorted(renames, key=lambda one: one.column.name)
 
 
-def _sought(head: Head, delivered: str | None) -> bool:
-    return delivered is None or _empty(head, delivered)
+def _sought(head: Head, delivered: str | None, left: Sequence[str]) -> bool:
+    if delivered is None or _empty(head, delivered):
+        return True
+    return any(_in_turn(head, delivered, name) for name in left)
+
+
+def _in_turn(head: Head, one: str, other: str) -> bool:
+    """Whether some rows have a value under one name, some under the other, and none under both."""
+    first, second = head.sample.get(one, ()), head.sample.get(other, ())
+    if len(first) != len(second):
+        return False  # not of the same rows
+    pairs = [(bool(here), bool(there)) for here, there in zip(first, second, strict=True)]
+    return (
+        (True, True) not in pairs
+        and pairs.count((True, False)) >= ENOUGH
+        and pairs.count((False, True)) >= ENOUGH
+    )
 
 
 def _without(gains: Sequence[Sequence[float]], row: int, column: int) -> float:
@@ -298,6 +331,7 @@ def _pair(
     column: Column,
     name: str,
     told: _Shapes,
+    head: Head,
     found: Mapping[str, str | None],
     places: Mapping[str, str],
     candidates: int,
@@ -305,13 +339,19 @@ def _pair(
     alike = likeness(column.names, column.role, name)
     formed = told(column, name)
     position = places.get(column.name) == name
-    gone = found[column.name] is None
+    read = found[column.name]
+    gone = read is None
+    partly = read is not None and not _empty(head, read)
     odds = _name_says(alike) + formed.says - math.log(1 + candidates)
     if gone:
         odds += _IN_PLACE if position else _ELSEWHERE
-        if position and formed.filled >= _ENOUGH and formed.says > 0:
+        if position and formed.filled >= ENOUGH and formed.says > 0:
             # In the very place, and of the very form: whatever its name, worth a question.
             odds = max(odds, SUGGEST_AT + _ASKED)
+    elif read is not None and partly:
+        # Of what not every row has, two may well come in turn: then the very name must say so.
+        stands_in = _in_turn(head, read, name) and (column.required or alike.score >= _THE_NAME)
+        odds = odds + _IN_PLACE if stands_in else -math.inf
     elif not column.required or not formed.filled:
         # The old column is there, and may be empty today: only its very name says more.
         odds = odds if alike.score >= _THE_NAME and formed.filled else -math.inf
@@ -323,7 +363,10 @@ def _pair(
         not alike.other and formed.filled > 0 and formed.readable
         and max(formed.fits, formed.formed) >= _FITS and formed.likeness + formed.formed > 0
     )  # fmt: skip
-    return _Pair(odds=odds, name=alike, position=position, shape=formed, believable=believable)
+    return _Pair(
+        odds=odds, name=alike, position=position, shape=formed, believable=believable,
+        partly=partly,
+    )  # fmt: skip
 
 
 def _name_says(alike: Likeness) -> float:
@@ -333,78 +376,6 @@ def _name_says(alike: Likeness) -> float:
         if alike.score <= high:
             return least + (most - least) * (alike.score - low) / (high - low)
     return _NAME_SAYS[-1][1]
-
-
-# ---------------------------------------------------------------- swaps
-
-
-def _swaps(
-    contract: Contract, head: Head, told: _Shapes, found: Mapping[str, str | None]
-) -> list[Swap]:
-    """Columns that are there under their names and hold each other's values."""
-    there = [
-        (one, name)
-        for one in contract.columns
-        if one.kind != "text" and (name := found[one.name]) is not None
-    ]
-    own = [told(one, name) for one, name in there]
-    if not any(shape.filled >= _ENOUGH and shape.says < 0 for shape in own):
-        return []
-    shapes = [[told(one, name) for _, name in there] for one, _ in there]
-    # As named is the rule; to read otherwise must gain something over it.
-    lowest = min(shape.says for line in shapes for shape in line)
-    gains = [
-        [
-            shape.says - lowest + 1 + (SWAP_SUGGESTED_AT / 2 if row == at else 0.0)
-            for at, shape in enumerate(line)
-        ]
-        for row, line in enumerate(shapes)
-    ]
-    swaps = []
-    for cycle in _cycles(best_pairs(gains)):
-        gain = sum(shapes[row][to].says - own[row].says for row, to in cycle.items())
-        fits = [shapes[row][to] for row, to in cycle.items()]
-        if gain < SWAP_SUGGESTED_AT or any(own[row].says >= 1 for row in cycle):
-            continue
-        moves = {there[row][0].name: there[to][1] for row, to in cycle.items()}
-        swaps.append(
-            Swap(
-                columns=[there[row][0] for row in sorted(cycle)],
-                reads=moves,
-                gain=gain,
-                moved=_names_moved(contract, head, moves, found),
-                adopted=gain >= SWAP_AT and all(one.fits >= _TAKEN_FOR for one in fits),
-            )
-        )
-    return swaps
-
-
-def _cycles(pairs: Sequence[int | None]) -> Iterator[dict[int, int]]:
-    """The cycles of a permutation that are longer than one."""
-    seen: set[int] = set()
-    for start, first in enumerate(pairs):
-        if start in seen or first is None or first == start:
-            continue
-        cycle, here = {}, start
-        while here not in cycle:
-            there = pairs[here]
-            if there is None:
-                break
-            cycle[here] = there
-            here = there
-        seen.update(cycle)
-        if here == start:
-            yield cycle
-
-
-def _names_moved(
-    contract: Contract, head: Head, moves: Mapping[str, str], found: Mapping[str, str | None]
-) -> bool:
-    """Whether the header is in the contract's order once the names are put back."""
-    back = {delivered: found[name] for name, delivered in moves.items()}
-    order = [name for name in head.columns if name in set(found.values())]
-    expected = [found[one.name] for one in contract.columns if found[one.name] is not None]
-    return order != expected and [back.get(name, name) for name in order] == expected
 
 
 # ---------------------------------------------------------------- types and doubles
@@ -447,7 +418,10 @@ def _doubles(
         others += [name for name in left if any(same_name(known, name) for known in column.names)]
         for also in others:
             if any(head.sample.get(also, ())):
-                yield Double(column=column, read=read, also=also, same=_same(head, read, also))
+                yield Double(
+                    column=column, read=read, also=also, same=_same(head, read, also),
+                    agreed=also in agreed[column.name],
+                )  # fmt: skip
 
 
 def _same(head: Head, first: str, second: str) -> float | None:
