@@ -171,7 +171,7 @@ def test_late_keys_of_other_objects(tmp_path: Path) -> None:
 
 
 def test_nothing_is_looked_for_where_all_is_there(tmp_path: Path) -> None:
-    """Of a file that has every column in its head only the end is read; of no JSON not even that."""
+    """Of a file that has all columns in its head only the end is read; of no JSON not even that."""
     (one,) = find_deliveries(deliver(tmp_path, _json_lines([event()]), "a.jsonl").path)
     head = read_head(one)
     assert with_later_keys(one, head, CONTRACT) is head
