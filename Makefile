@@ -55,7 +55,7 @@ bench-detectors: $(VENV)/installed ## Plant incidents into simulated metrics; pr
 	@$(RUN) -m bench.monitor_speed
 
 docs: $(VENV)/installed ## Write the generated pages of docs/ anew
-	@$(RUN) docs/generate.py
+	@$(RUN) -m docs.generate
 
 lock: ## Lock the newest development dependencies (maintainers; needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \

@@ -19,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 DESCRIPTIONS = "described.json"
-"""What stands beside the shipped models, as JSON; ``docs/generate.py`` makes it."""
+"""What stands beside the shipped models, as JSON; ``make docs`` writes it."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
