@@ -73,6 +73,18 @@ def test_rows_that_are_left_over_are_told() -> None:
         assert len(told_once([missing, lost], RULES, CONTRACT, 300)) == number
 
 
+def test_what_is_usual_beside_lost_ids_is_not_told_again() -> None:
+    """Where a third of the rows never had an id, as many of the others are nothing new."""
+    lost = _finding(
+        "client_ids_lost", Severity.P1, rows=26,
+        evidence={"rows_with_it": 26, "share": 26 / 30, "usual_share": 1 / 3},
+    )  # fmt: skip
+    # Of the other hours' 270 rows 90 are usual, and a twentieth more is within what is tolerated.
+    for besides, number in ((90, 1), (103, 1), (104, 2)):
+        missing = _finding("client_missing", Severity.P2, rows=26 + besides)
+        assert len(told_once([missing, lost], RULES, CONTRACT, 300)) == number
+
+
 def test_the_header_again_is_no_time(shop: Shop) -> None:
     """A header in the middle of a file, as joined files have it, is one finding with its fix."""
     lines = as_csv(made_day(5)).splitlines(keepends=True)
