@@ -253,6 +253,13 @@ def test_columns_are_those_of_the_contract() -> None:
     assert '"visitor id" VARCHAR' in compiling._setup("snowflake", named).text
 
 
+@pytest.mark.parametrize(("role", "name"), [("client_id", "delivery"), ("referrer", "Page_URL")])
+def test_raw_columns_of_one_name_are_refused(role: str, name: str) -> None:
+    """A column called as one that is kept beside the delivered ones, or as another in capitals."""
+    with pytest.raises(ModelError, match=f"{name} of raw_events would have one name"):
+        compile_models("snowflake", Config(), _named({role: name}), own=NOWHERE)
+
+
 def test_names_that_need_quotes_have_them(tmp_path: Path) -> None:
     """Quotes in a name, a word that engines keep for themselves, and letters that one refuses."""
     names = {

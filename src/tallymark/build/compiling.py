@@ -33,7 +33,7 @@ from tallymark.engine.base import literal
 from tallymark.engine.portable import beyond
 from tallymark.engine.render import ENGINES, Dialect, render
 from tallymark.engine.warehouse import write_atomically
-from tallymark.errors import UsageError
+from tallymark.errors import ModelError, UsageError
 
 __all__ = [
     "Compiled", "CompiledFile", "compile_models", "compiled_models", "raw_columns",
@@ -126,7 +126,7 @@ def compile_models(
         agents: A warehouse whose classified user agents become a seed.
 
     Raises:
-        ModelError: A model cannot be said in the engine's SQL.
+        ModelError: A model cannot be said in the engine's SQL, or two raw columns have one name.
         UsageError: There is no such engine.
     """
     if engine not in ENGINES:
@@ -198,9 +198,24 @@ def write_compiled(
 
 
 def raw_columns(contract: Contract) -> list[tuple[str, bool]]:
-    """The columns of ``raw_events``, and whether each is a number."""
+    """The columns of ``raw_events``, and whether each is a number.
+
+    Raises:
+        ModelError: Two of them would have one name, whose case most engines overlook.
+    """
     names = [column.name for column in contract.columns if column.role is not None]
-    return [("delivery", False), ("line_number", True), *((name, False) for name in names)]
+    columns = [("delivery", False), ("line_number", True), *((name, False) for name in names)]
+    seen: dict[str, str] = {}
+    for name, _ in columns:
+        if (other := seen.get(name.lower())) is not None:
+            raise ModelError(
+                f"columns {other} and {name} of {_RAW} would have one name",
+                where="contracts/events.yml",
+                fix=f"call {name} otherwise in the contract, with the name that is delivered "
+                "among its aliases",
+            )
+        seen[name.lower()] = name
+    return columns
 
 
 # ---------------------------------------------------------------- files
