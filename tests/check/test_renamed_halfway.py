@@ -100,6 +100,34 @@ def test_two_keys_at_once(tmp_path: Path) -> None:
     assert [one.rule for one in report.findings] == ["column_renamed"] * 2
 
 
+def test_a_new_word_for_what_every_row_has(tmp_path: Path) -> None:
+    """The name says nothing, but each row has an agent under one of the two, never under both."""
+    shop = Shop(tmp_path)
+    (found,) = _renames(shop.one(_later({"user_agent": "dim12"}), f"{DAY}.jsonl"))
+    assert (found.evidence["new"], found.rows) == ("dim12", ROWS - FROM)
+
+
+def test_payloads_of_few_rows(tmp_path: Path) -> None:
+    """What orders are read from, renamed in style: the few that come late are enough to tell."""
+    shop = Shop(tmp_path)
+
+    def some(place: int, row: Row) -> Row:
+        row = {
+            name: value for name, value in row.items() if name != "event_data" or place % 60 == 0
+        }
+        return _called(row, {"event_data": "eventData"}) if place >= FROM else row
+
+    (found,) = _renames(shop.one(_rows(some), f"{DAY}.jsonl"))
+    assert (found.evidence["new"], found.rows) == ("eventData", (ROWS - FROM) // 60)
+    assert found.evidence["adopted"]
+
+
+def test_keys_of_the_last_rows_alone_are_no_columns(tmp_path: Path) -> None:
+    """Whatever else a few late rows hold is nothing of the header."""
+    content = _rows(lambda place, row: {**row, "coupon": "x"} if place > ROWS - 20 else row)
+    assert not Shop(tmp_path).one(content, f"{DAY}.jsonl").findings
+
+
 def test_an_agreed_name_is_read_wherever_it_comes(tmp_path: Path) -> None:
     """Once the alias is in the contract, nothing is said and nothing is lost of that very file."""
     columns = tuple(

@@ -17,8 +17,8 @@ from tallymark.check.counting.broken_lines import refuse_encoding
 from tallymark.check.counting.facts import Facts, measure
 from tallymark.check.counting.samples import looker
 from tallymark.check.header.column_words import shown
-from tallymark.check.header.columns import READ_OTHERWISE, Mapping_, map_columns
-from tallymark.check.header.halfway import counted, dated
+from tallymark.check.header.columns import READ_OTHERWISE, Mapping_
+from tallymark.check.header.halfway import dated, mapped
 from tallymark.check.heads import (
     HeadVersion,
     column_rules,
@@ -228,7 +228,7 @@ class Gate:
         witness.version = first.text if first.whole else None
         try:
             head = with_later_keys(delivery, read_head(delivery), self.contract)
-            columns = counted(delivery, map_columns(self.contract, head))
+            head, columns = mapped(delivery, head, self.contract)
             refuse_no_header(delivery, head, self.contract)
             _refuse_repeated(columns)
         except Broken as broken:

@@ -2,8 +2,8 @@
 
 Whoever leaves out empty values writes a key first where it first has a value: that a key is not in
 the first lines proves nothing. So a name of the contract that is not among them is looked for in
-the others before its column is called missing, or its other names all there are. And where a
-column's key has gone from the last lines, what came in its place may be its new name.
+the others before its column is called missing, or its other names all there are. And keys that the
+contract does not know are looked for in the last lines: one may be a column's new name.
 """
 
 from __future__ import annotations
@@ -21,18 +21,16 @@ from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.header import HEAD_BYTES, SAMPLE_ROWS, Head, in_order, sampled
 from tallymark.ingest.unpack import pieces
 
-__all__ = ["rows_with", "with_later_keys"]
+__all__ = ["rows_with", "with_last_rows", "with_later_keys"]
 
-_MOST = 0.5  # of the first rows that a column's key is in, from which on it is missed in others
 _EMPTY = (None, "")
 
 
 def with_later_keys(delivery: Delivery, head: Head, contract: Contract) -> Head:
-    """The head with what only later lines have: columns of the contract, and keys in their place.
+    """The head with those names of the contract that only later lines have.
 
     Reads on for a column that is not there under any of its names, and for the other names of one
-    that has several, until all are found. Of a key that the contract does not know it looks at the
-    last lines alone.
+    that has several, until all are found.
 
     Raises:
         Broken: What is read on the way cannot be decompressed.
@@ -46,9 +44,33 @@ def with_later_keys(delivery: Delivery, head: Head, contract: Contract) -> Head:
         if there.isdisjoint(one.names) or len(one.names) > 1
         for name in one.names
     }
-    if wanted - there:
-        head = _completed(delivery, head, wanted - there)
-    return _with_last_rows(delivery, head, contract)
+    return _completed(delivery, head, wanted - there) if wanted - there else head
+
+
+def with_last_rows(delivery: Delivery, head: Head) -> Head:
+    """The head with those of the last rows that have keys which the first ones have not.
+
+    Raises:
+        Broken: The delivery cannot be decompressed.
+    """
+    if delivery.format != "jsonl":
+        return head
+    known = set(head.columns)
+    rows = [row for row in _last_rows(delivery) if not row.keys() <= known]
+    if not rows:
+        return head
+    first = max(map(len, head.sample.values()), default=0)
+    columns = list(head.columns)
+    for row in rows:
+        columns = in_order(columns, [key.encode(errors="replace").decode() for key in row])
+    sample = {
+        name: [
+            *head.sample.get(name, [None] * first),
+            *(sampled(row.get(name)) for row in rows),
+        ]
+        for name in columns
+    }
+    return dataclasses.replace(head, columns=columns, sample=sample)
 
 
 def rows_with(delivery: Delivery, names: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -101,44 +123,7 @@ def _spelled(name: str) -> bytes:
     return json.dumps(name, ensure_ascii=False).encode(errors="replace")
 
 
-# ---------------------------------------------------------------- keys in their place
-
-
-def _with_last_rows(delivery: Delivery, head: Head, contract: Contract) -> Head:
-    """The head with those last rows in which another key may stand for a column of the contract.
-
-    That is where a column which most of the first rows have is not, and an unknown key is.
-    """
-    first = max(map(len, head.sample.values()), default=0)
-    usual = [
-        one.names
-        for one in contract.columns
-        if any(_most(head.sample.get(name, ())) for name in one.names)
-    ]
-    known = set(head.columns)
-    rows = [
-        row
-        for row in _last_rows(delivery)
-        if not row.keys() <= known
-        and any(all(row.get(name) in _EMPTY for name in names) for names in usual)
-    ]
-    if not rows:
-        return head
-    columns = list(head.columns)
-    for row in rows:
-        columns = in_order(columns, [key.encode(errors="replace").decode() for key in row])
-    sample = {
-        name: [
-            *head.sample.get(name, [None] * first),
-            *(sampled(row.get(name)) for row in rows),
-        ]
-        for name in columns
-    }
-    return dataclasses.replace(head, columns=columns, sample=sample)
-
-
-def _most(values: Sequence[str | None]) -> bool:
-    return sum(1 for one in values if one) > _MOST * len(values)
+# ---------------------------------------------------------------- lines
 
 
 def _last_rows(delivery: Delivery) -> list[dict[str, Any]]:
@@ -160,9 +145,6 @@ def _last_rows(delivery: Delivery) -> list[dict[str, Any]]:
     lines = end.split(b"\n")[0 if len(end) == size else 1 :]  # the first may be half of one
     last_lines = [line for line in lines if line.strip()][-SAMPLE_ROWS:]
     return [row for line in last_lines if (row := _object(line))]
-
-
-# ---------------------------------------------------------------- lines
 
 
 def _blocks(read: Iterable[bytes]) -> Iterator[bytes]:

@@ -46,6 +46,8 @@ _NAME_SAYS = ((0.0, -1.0), (0.55, -0.7), (0.7, 0.5), (0.85, 2.5), (0.95, 4.0), (
 _OTHER_MEANING = -4.0  # the name is known to mean something else
 _IN_PLACE, _ELSEWHERE = 3.0, -1.0
 _FITS = 0.5  # share of values that must be of the kind, or of a known form of it
+_SOME = 1  # the same for columns of the very name, of which each is filled in other rows
+_NEARLY_ALL = 0.9
 _EMPTY_ROWS = 20  # sampled rows after which a column without any value counts as empty
 
 
@@ -304,20 +306,26 @@ def _renames(
 def _sought(head: Head, delivered: str | None, left: Sequence[str]) -> bool:
     if delivered is None or _empty(head, delivered):
         return True
-    return any(_in_turn(head, delivered, name) for name in left)
+    return any(_in_turn(head, delivered, name, _SOME) for name in left)
 
 
-def _in_turn(head: Head, one: str, other: str) -> bool:
-    """Whether some rows have a value under one name, some under the other, and none under both."""
+def _in_turn(head: Head, one: str, other: str, least: int) -> bool:
+    """Whether so many rows have a value under each of two names, and none under both."""
     first, second = head.sample.get(one, ()), head.sample.get(other, ())
     if len(first) != len(second):
         return False  # not of the same rows
     pairs = [(bool(here), bool(there)) for here, there in zip(first, second, strict=True)]
     return (
         (True, True) not in pairs
-        and pairs.count((True, False)) >= ENOUGH
-        and pairs.count((False, True)) >= ENOUGH
+        and pairs.count((True, False)) >= least
+        and pairs.count((False, True)) >= least
     )
+
+
+def _one_each(head: Head, one: str, other: str) -> bool:
+    """Whether nearly every row has a value under one of two names."""
+    pairs = [*zip(head.sample.get(one, ()), head.sample.get(other, ()), strict=False)]
+    return sum(1 for pair in pairs if any(pair)) >= _NEARLY_ALL * len(pairs)
 
 
 def _without(gains: Sequence[Sequence[float]], row: int, column: int) -> float:
@@ -350,7 +358,9 @@ def _pair(
             odds = max(odds, SUGGEST_AT + _ASKED)
     elif read is not None and partly:
         # Of what not every row has, two may well come in turn: then the very name must say so.
-        stands_in = _in_turn(head, read, name) and (column.required or alike.score >= _THE_NAME)
+        sure = column.required or alike.score >= _THE_NAME or _one_each(head, read, name)
+        least = _SOME if alike.score >= _THE_NAME else ENOUGH
+        stands_in = sure and _in_turn(head, read, name, least)
         odds = odds + _IN_PLACE if stands_in else -math.inf
     elif not column.required or not formed.filled:
         # The old column is there, and may be empty today: only its very name says more.

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 
-from tallymark.check.header.columns import Mapping_
+from tallymark.check.header.columns import Mapping_, map_columns
+from tallymark.contract import Contract
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.ingest.deliveries import Delivery
+from tallymark.ingest.header import Head
 from tallymark.ingest.landing import Landed
-from tallymark.ingest.later import rows_with
+from tallymark.ingest.later import rows_with, with_last_rows
 
-__all__ = ["counted", "dated"]
+__all__ = ["dated", "mapped"]
 
 
-def counted(delivery: Delivery, columns: Mapping_) -> Mapping_:
-    """The mapping with how many rows come under each new name, and the first line that does.
+def mapped(delivery: Delivery, head: Head, contract: Contract) -> tuple[Head, Mapping_]:
+    """Which delivered column plays which role, by the first rows and, of JSON lines, the last.
+
+    What the last rows alone have counts if it is a column's new name, and is else no column.
 
     Raises:
         Broken: What is read on the way cannot be decompressed.
     """
+    whole = with_last_rows(delivery, head)
+    columns = map_columns(contract, whole)
+    if whole is head or any(one.delivered not in head.columns for one in columns.renames):
+        return whole, _counted(delivery, columns)
+    return head, _counted(delivery, map_columns(contract, head))
+
+
+def _counted(delivery: Delivery, columns: Mapping_) -> Mapping_:
+    """The mapping with how many rows come under each new name, and the first line that does."""
     partly = [one.delivered for one in columns.renames if one.partly]
     if delivery.format != "jsonl" or not partly:
         return columns
