@@ -68,6 +68,15 @@ UNREAD = fact("column_type_changed:timestamp", column="timestamp", nothing_accep
           measured("delivery_shrunken")], {UNREAD.id}),
         ([fact("order_negative_revenue"), measured("purchase_rate"), measured("aov")],
          {"order_negative_revenue"}),
+        # Rows that were added without an id are in no session: they explain no step of the funnel.
+        ([measured("identity_coverage"), fact("anonymous_rows"), fact("client_missing"),
+          measured("checkout_rate"), measured("sessions")],
+         {"identity_coverage", "checkout_rate", "sessions"}),
+        ([fact("anonymous_rows"), measured("no_channel_revenue_share")],
+         {"anonymous_rows", "no_channel_revenue_share"}),
+        # ... unless others lost theirs.
+        ([measured("identity_coverage"), fact("anonymous_rows"), fact("client_ids_lost"),
+          measured("checkout_rate")], {"identity_coverage"}),
     ],
 )  # fmt: skip
 def test_what_is_of_one_cause(found: list[Finding], roots: set[str]) -> None:
@@ -82,6 +91,35 @@ def test_a_gap_before_the_day_spoils_nothing_of_it() -> None:
     causes = Causes(RULES)
     assert not causes.spoiled([fact("missing_days"), fact("file_late")], RULES)
     assert causes.spoiled([fact("hours_silent:11-13")], RULES)
+
+
+def test_rows_added_without_an_id_spoil_no_session() -> None:
+    """Only the share of rows with an id is not normal on such a day."""
+    causes = Causes(RULES)
+    coverage = measured("identity_coverage")
+    assert causes.spoiled([coverage, fact("anonymous_rows")], RULES) == {"identity_coverage"}
+    assert "checkout_rate" in causes.spoiled([coverage], RULES)
+    lost = [coverage, fact("anonymous_rows"), fact("client_ids_lost")]
+    assert "checkout_rate" in causes.spoiled(lost, RULES)
+
+
+def test_rows_added_without_an_id_cost_no_order(
+    simulated: Any, day: Callable[[int], dt.date]
+) -> None:  # fmt: skip
+    """Nothing is at stake where carts and purchases kept their ids; the fix asks who sends them."""
+    tables = simulated.simulate(8).watch()._tables
+    causes, past = Causes(RULES), np.arange(5)
+    date = f"{day(6).isoformat()}T07:00:00.000Z"
+    coverage = measured("identity_coverage", date, evidence={"expected": 1.0}, fix="ask the tag")
+    added = dataclasses.replace(fact("anonymous_rows", date), fix="find out who sends them")
+
+    (lost,) = incidents_of([coverage], causes, tables, 6, past, "USD")
+    assert (lost.money_at_risk or 0) > 0
+    assert lost.fix == "ask the tag"
+    (came,) = incidents_of([coverage, added], causes, tables, 6, past, "USD")
+    assert came.money_at_risk == 0
+    assert came.money_formula == "none: carts and purchases kept their client ids; rows were added"
+    assert came.fix == "find out who sends them"
 
 
 def test_an_incident_begins_with_its_cause(

@@ -14,7 +14,7 @@ from tallymark.config import MonitorRule
 from tallymark.monitor.words import parse
 from tallymark.results import Finding, Layer, Severity
 
-__all__ = ["HOURLY", "Causes", "groups", "kind_of"]
+__all__ = ["HOURLY", "Causes", "groups", "kind_of", "of_ids", "rows_added"]
 
 ROWS = "rows"  # whole hours or deliveries; depends_on names it
 
@@ -67,6 +67,10 @@ HOURLY = ("anonymous_rows", "bot_wave", "client_ids_lost", "double_fired")
 # Ranks; metrics add how deep they lie. The last but one is of metrics that rest on others' facts.
 _QUALITY, _GATE, _RESTING, _BUSINESS = 100, 200, 250, 300
 _NO_ROWS = 2  # a rank: a whole delivery without a row that could be used is an effect of its schema
+# Rows that came without a client id, on top of the others, are in no session and in no order:
+# what is short of ids because of them took nothing away.
+_ADDED, _LOST = "anonymous_rows", "client_ids_lost"
+_OF_IDS = frozenset({_ADDED, "client_missing", "identity_coverage"})
 _SALES = frozenset({"aov", "cart_rate", "checkout_rate", "conversion_rate", "orders",
                     "purchase_rate", "revenue"})  # fmt: skip
 _DAY = dt.timedelta(days=1)
@@ -79,6 +83,17 @@ _EVIDENCE_KEYS = ("column", "role", "field")
 def kind_of(finding: Finding) -> str:
     """The part of an id before the colon."""
     return finding.id.partition(":")[0]
+
+
+def rows_added(findings: Iterable[Finding]) -> Finding | None:
+    """What the gate says of rows that came without a client id, where none lost theirs."""
+    kinds = {kind_of(one): one for one in findings}
+    return None if _LOST in kinds else kinds.get(_ADDED)
+
+
+def of_ids(finding: Finding) -> bool:
+    """Whether it says how many rows have a client id."""
+    return kind_of(finding) in _OF_IDS or finding.metric in _OF_IDS
 
 
 class Causes:
@@ -154,16 +169,22 @@ class Causes:
 
     def spoiled(self, findings: Iterable[Finding], rules: Sequence[MonitorRule]) -> frozenset[str]:
         """The rules for whose metrics a day with these findings is no normal day."""
+        found = list(findings)
+        added = rows_added(found) is not None
         about: set[str] = set()
-        for one in findings:
-            if one.severity.is_error and not _read_anyway(one) and (
-                kind_of(one) not in _OF_NO_NUMBERS
-            ):  # fmt: skip
+        measures: set[str | None] = set()  # of rows that were added: no other number has them
+        for one in found:
+            if not one.severity.is_error or _read_anyway(one) or kind_of(one) in _OF_NO_NUMBERS:
+                continue
+            if added and of_ids(one):
+                measures.add(one.metric)
+            else:
                 about |= self.about(one)
         return frozenset(
             rule.id
             for rule in rules
             if about & (self.rests_on(rule.id) | self.rests_on(rule.metric or rule.id))
+            or (rule.metric is not None and rule.metric in measures)
         )
 
     def rank(self, finding: Finding) -> int:
@@ -235,7 +256,8 @@ def _parents(findings: Sequence[Finding], causes: Causes) -> dict[str, Finding |
     for one in sorted(findings, key=lambda one: (ranks[one.id], one.severity, one.id)):
         for thing in causes.about(one):
             by_thing.setdefault(thing, []).append(one)
-    return {one.id: _parent(one, by_thing, ranks, causes) for one in findings}
+    added = rows_added(findings) is not None
+    return {one.id: _parent(one, by_thing, ranks, causes, added=added) for one in findings}
 
 
 def _parent(
@@ -243,15 +265,19 @@ def _parent(
     by_thing: Mapping[str, Sequence[Finding]],
     ranks: Mapping[str, int],
     causes: Causes,
+    *,
+    added: bool,
 ) -> Finding | None:
     rank = ranks[finding.id]
     fitting = []
+    apart = added and finding.metric is not None and not of_ids(finding)
     for thing in causes.explained_by(finding):
         for other in by_thing.get(thing, ()):  # the best ones first
             if ranks[other.id] > rank:
                 break
             if (
                 other is not finding
+                and not (apart and of_ids(other))
                 and _before(ranks[other.id], rank, other, finding)
                 and _still_explains(other, finding)
             ):

@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from tallymark.monitor.causes import HOURLY, Causes, groups, kind_of
+from tallymark.monitor.causes import HOURLY, Causes, groups, kind_of, of_ids, rows_added
 from tallymark.monitor.decomposition import what_changed
 from tallymark.monitor.detect import Judged, Learning
 from tallymark.monitor.lives import counts
@@ -67,6 +67,7 @@ def _incident(
         message += f"{_EXPLAINS}{_names([one for one in rest if one.id not in same])}"
     risk = _risk(root, members, causes, tables, day, past, since, currency)
     parts = what_changed(root, tables, day, past, currency)
+    added = rows_added(members) if of_ids(root) else None
     return Incident(
         id=root.id,
         layer=root.layer,
@@ -87,7 +88,7 @@ def _incident(
                 **({"what_changed": parts[0], **parts[1]} if parts is not None else {}),
             }
         ),
-        fix=root.fix,
+        fix=root.fix if added is None else added.fix,
         owner=root.owner,
         query=root.query,
         runbook=root.runbook,
@@ -231,7 +232,7 @@ def _risk(
             return Decimal(0), f"none while the new name is read; {rests} of revenue rests on that"
         return _priced(total, "revenue of the days since, whose customers are unknown", currency)
     if root.metric == "identity_coverage":
-        return _without_id(root, tables, days, currency)
+        return _without_id(members, tables, days, currency)
     if "referrer" in causes.about(root) and root.evidence.get("direction") != "up":
         return _without_channel(tables, days, past, currency)
     if any(one.metric in _SALES for one in members):
@@ -261,10 +262,14 @@ def _lost_hours(root: Finding, tables: Tables, past: Days, currency: str) -> Ris
     return _priced(lost, "mean revenue of those hours on the comparable days before", currency)
 
 
-def _without_id(root: Finding, tables: Tables, days: Days, currency: str) -> Risk | None:
+def _without_id(
+    members: Sequence[Finding], tables: Tables, days: Days, currency: str
+) -> Risk | None:
     """Revenue of each day, in proportion to the rows that lost their client id."""
+    if rows_added(members) is not None:
+        return Decimal(0), "none: carts and purchases kept their client ids; rows were added"
     coverage, revenue = tables.get("identity_coverage"), tables.get("revenue")
-    usual = root.evidence.get("expected")
+    usual = members[0].evidence.get("expected")
     if coverage is None or revenue is None or usual is None:
         return None
     lost = np.clip(float(usual) - coverage.value[days], 0.0, 1.0)
