@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
 from collections import Counter
@@ -143,9 +144,10 @@ def _found(console: Console, reports: Sequence[DeliveryReport]) -> None:
     """Each cause once: as it was first seen, on which deliveries, the worst first."""
     told = [one for one in stories(reports) if one.one.severity is not Severity.P3]
     for story in told[:SHOWN]:
+        one = dataclasses.replace(story.one, money=story.money)
         named = story.on[0].delivery if len(story.on) == 1 else seen_on(story)
-        known = plain(named) in plain(story.one.message)
-        _finding(console, story.one, where="" if known else named)
+        known = plain(named) in plain(one.message)
+        _finding(console, one, where="" if known else named)
         for other in story.sentences[1:SAID]:
             _also(console, other)
         _and_more(console, len(story.sentences) - SAID, "dq_report.md")

@@ -315,6 +315,25 @@ def test_of_many_bad_deliveries_the_latest_are_listed(capsys: pytest.CaptureFixt
     assert "on 50 deliveries" in said
 
 
+@pytest.mark.parametrize(
+    ("currency", "said"), [("EUR", "€30.00 in the orders"), ("USD", "on 2 deliveries")]
+)
+def test_money_is_of_all_the_deliveries_named(
+    currency: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What stands beside several deliveries is of all of them; other money is not added to it."""
+    worth = [(Decimal(10), "EUR"), (Decimal(20), currency)]
+    days = [
+        _delivery(f"{at}.csv", verdict=Verdict.WARN,
+                  findings=(_finding(money=money, evidence={"currency": stated}),))
+        for at, (money, stated) in enumerate(worth)
+    ]  # fmt: skip
+    terminal.checked(_check(*days, status=Status.YELLOW))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert said in shown
+    assert ("in the orders" in shown) is (currency == "EUR")
+
+
 def test_clean_deliveries_are_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
     """Days in a row on which nothing was wrong are one line with their days and rows."""
     days = [_delivery(f"{day}.csv", date=f"2031-05-{day:02}") for day in range(1, 6)]

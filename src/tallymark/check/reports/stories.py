@@ -37,7 +37,7 @@ class Story:
         still: Whether the latest of all deliveries is among them.
         together: Whether all deliveries from the first to the last of them have it.
         rows: Rows touched on all of them together, where it touches rows.
-        money: Money touched on all of them together, where it touches orders.
+        money: Money touched on all of them together, where it touches orders of one currency.
         sentences: What was said of them, each sentence once; one where they all say the same.
     """
 
@@ -77,7 +77,9 @@ def _story(found: Sequence[tuple[int, Finding]], reports: Sequence[DeliveryRepor
     places = list(dict.fromkeys(place for place, _ in found))
     ones = [one for _, one in found]
     rows = [one.rows for one in ones if one.rows is not None]
-    money = [Decimal(str(one.money)) for one in ones if one.money is not None]
+    touching = [one for one in ones if one.money is not None]
+    money = [Decimal(str(one.money)) for one in touching]
+    alike = len({str(one.evidence.get("currency")) for one in touching}) == 1
     first = dataclasses.replace(
         ones[0],
         severity=min(one.severity for one in ones),
@@ -89,7 +91,7 @@ def _story(found: Sequence[tuple[int, Finding]], reports: Sequence[DeliveryRepor
         still=places[-1] == len(reports) - 1,
         together=places == list(range(places[0], places[-1] + 1)),
         rows=sum(rows) if rows else None,
-        money=sum(money, Decimal(0)) if money else None,
+        money=sum(money, Decimal(0)) if alike else None,
         sentences=_sentences([(reports[place], one.message) for place, one in found]),
     )
 
