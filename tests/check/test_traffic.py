@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -148,6 +148,38 @@ def test_hours_without_events(shop: Shop, first: int, last: int, rule: str, sinc
 
     found = findings(made_days(shop, range(3, 7), change), "hours_silent", "file_ends_early")
     assert [(one.rule, one.since, one.severity) for one in found] == [(rule, since, "P1")]
+
+
+@pytest.mark.parametrize(("days", "source"), [(range(3, 7), "the days before"),
+                                              ([6], "the hours around")])  # fmt: skip
+def test_an_outage_is_sized_by_the_days_before(
+    shop: Shop, days: Sequence[int], source: str
+) -> None:
+    """The hours beside an outage are hit themselves, so they say little of what is missing."""
+
+    def there(row: Row) -> bool:
+        return not "10:06" <= row["timestamp"][11:16] < "13:55"
+
+    def busy(number: int) -> list[Row]:
+        rows = made_day(number)
+        more = [
+            {**row, "timestamp": f"{row['timestamp'][:14]}{minute:02}:30.000Z",
+             "client_id": f"x{number}-{minute}-{place}"}
+            for place, row in enumerate(rows) if row["event_data"] == ""
+            for minute in (1, 30, 58)
+        ]  # fmt: skip
+        return sorted([*rows, *more], key=lambda row: row["timestamp"])
+
+    for number in days:
+        rows = busy(number)
+        shop.put(
+            as_csv([row for row in rows if number != 6 or there(row)]), f"2031-05-{number:02}.csv"
+        )
+    (found,) = findings(shop.check(), "hours_silent")
+    missing = sum(row["timestamp"][11:13] in {"11", "12"} for row in busy(6))
+    assert source in found.message
+    known = len(days) > 1
+    assert (abs(found.evidence["expected_events"] - missing) < 0.2 * missing) is known
 
 
 def test_a_quiet_night_is_no_outage(shop: Shop) -> None:

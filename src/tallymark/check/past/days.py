@@ -159,28 +159,26 @@ class Hours:
         # Rows that are kept out, for want of a time or a name, came all the same.
         kept_out = sum(one["rows_quarantined"] for one in whole)
         for first, last in _empty(counts):
-            expected = max(0.0, self._expected(counts, first, last) - kept_out)
+            around, usual = _around(counts, first, last), self._usual(counts, first, last)
+            sure = min((one for one in (around, usual) if one is not None), default=0.0)
             unrest = _unrest(counts)
-            chance = max(_chance_of_none(expected, unrest),
+            chance = max(_chance_of_none(max(0.0, sure - kept_out), unrest),
                          self._chance_of_others(counts, first, last, unrest))  # fmt: skip
             if chance >= CHANCE / HOURS or _skipped(whole, first, last):
                 continue
             if not self._clock_changed(whole, first, last):
                 silent = True
-                yield _silence(_only(day), first, last, expected)
+                # Hours beside an outage may be hit themselves, so other days know better.
+                told = sure if usual is None else usual
+                source = "the hours around" if usual is None else "the days before"
+                yield _silence(_only(day), first, last, max(0.0, told - kept_out), source)
         if not silent and kept_out <= _KEPT_OUT * sum(counts):
             self.past.append(counts)
 
-    def _expected(self, counts: Sequence[int], first: int, last: int) -> float:
-        """Events that the empty hours should hold: the smaller of two guesses."""
-        guesses = []
-        if first > 0 and last < HOURS - 1:
-            around = min(counts[first - 1], counts[last + 1])
-            guesses.append(float((last - first + 1) * around))
-        usual = self._usual_part(first, last)
-        if usual is not None:
-            guesses.append(sum(counts) * usual / (1 - usual) if usual < 1 else 0.0)
-        return min(guesses, default=0.0)
+    def _usual(self, counts: Sequence[int], first: int, last: int) -> float | None:
+        """Events that the empty hours should hold, by what part of other days they are."""
+        part = self._usual_part(first, last)
+        return None if part is None else sum(counts) * part / (1 - part) if part < 1 else 0.0
 
     def _usual_part(self, first: int, last: int) -> float | None:
         """What part of a day's events these hours usually hold; None while nobody can tell."""
@@ -212,6 +210,13 @@ class Hours:
         """The chance that all visits of the day fell into its other hours: few easily do."""
         usual = self._usual_part(first, last)
         return 0.0 if usual is None else (1.0 - usual) ** (sum(counts) * _visits(unrest))
+
+
+def _around(counts: Sequence[int], first: int, last: int) -> float | None:
+    """Events that the empty hours should hold, by the poorer one of the hours beside them."""
+    if first == 0 or last == HOURS - 1:
+        return None
+    return float((last - first + 1) * min(counts[first - 1], counts[last + 1]))
 
 
 def _empty(counts: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -253,7 +258,7 @@ def _skipped(entries: Sequence[Entry], first: int, last: int) -> bool:
     return bool(after) and min(after) - before < (last - first + 1) * 3_600_000
 
 
-def _silence(entry: Entry, first: int, last: int, expected: float) -> Told:
+def _silence(entry: Entry, first: int, last: int, expected: float, source: str) -> Told:
     traffic = entry["traffic"]
     since = clock(traffic, first)
     hours = last - first + 1
@@ -262,8 +267,7 @@ def _silence(entry: Entry, first: int, last: int, expected: float) -> Told:
     hit = Hit(
         subject=f"{first:02}-{last + 1:02}",
         message=f"no events from {first:02}:00 to {last + 1:02}:00 ({hours} "
-        f"hour{'s' * (hours > 1)}), where about {expected:,.0f} were expected from the "
-        "hours around and the days before",
+        f"hour{'s' * (hours > 1)}), where about {expected:,.0f} were expected, going by {source}",
         evidence={"hours": hours, "expected_events": round(expected), "from": since},
         query=(
             f"select count(*) from events where delivery = {literal(entry['delivery'])} "
