@@ -202,6 +202,20 @@ def test_kinds_of_ids() -> None:
     assert len(id_spaces(f"{chr(97 + n % 26)}{n}-{n}" for n in range(500))) == 20
 
 
+def test_ids_that_collided_were_drawn_as_well() -> None:
+    """Chance is asked of every order of its own, not of the ids that were left distinct."""
+    rows = [
+        (f"c{number}", number, json.dumps({"transaction_id": f"T{number % 10}", "revenue": 9,
+                                           "user_email": f"e{number}"}))
+        for number in range(20)
+    ]  # fmt: skip
+    again = [rows[0], rows[0]]
+    facts = measure_orders([*rows, *again], CONTRACT)
+    assert (facts.distinct_ids, facts.colliding_ids) == (10, 10)
+    assert facts.chance_collisions == pytest.approx(20 * 19 / 2 / 10)
+    assert facts.spaces == {"1:T": 20}
+
+
 def test_orders_of_one_day_are_measured_once() -> None:
     """Kinds of odd purchases by hour, and fields that are partly filled."""
     rows = [

@@ -92,6 +92,8 @@ def measure_orders(rows: Sequence[Row], contract: Contract) -> OrderFacts:
     for client, _, order in parsed:
         if order.transaction_id is not None and not is_test(order) and not is_refund(order):
             by_id.setdefault(order.transaction_id, []).append((client, order))
+    # An id is drawn for every customer who has it: the ids that collided were drawn as well.
+    drawn = [one for one, group in by_id.items() for _ in set(_customers(group))]
     revenues = [order.revenue for order in orders if order.revenue is not None]
     odd = [(ms, _no_number(order, names), _worthless(order), is_test(order))
            for _, ms, order in parsed]  # fmt: skip
@@ -108,17 +110,24 @@ def measure_orders(rows: Sequence[Row], contract: Contract) -> OrderFacts:
         test=sum(1 for one in odd if one[3]),
         distinct_ids=len(by_id),
         revenue=sum(revenues, Decimal(0)),
-        chance_collisions=chance_collisions(list(by_id)),
+        chance_collisions=chance_collisions(drawn),
         fields=fields,
         first_hour=first,
         by_hour=by_hour,
         sums=measure_sums([(ms, order) for _, ms, order in parsed]),
-        spaces=id_spaces(by_id),
+        spaces=id_spaces(drawn),
         keys=[_key(client, ms, order) for client, ms, order in parsed
               if order.transaction_id is not None and not is_test(order)
               and not is_refund(order)],
         **_identities(by_id.values()),
     )  # fmt: skip
+
+
+def _customers(group: Sequence[tuple[str | None, Order]]) -> Sequence[int]:
+    """Which purchases of one transaction id are of the same customer: equal numbers are."""
+    if len(group) == 1:
+        return (0,)
+    return same_customer([(client, order.customer, order.content) for client, order in group])
 
 
 def _identities(groups: Iterable[Sequence[tuple[str | None, Order]]]) -> dict[str, Any]:
@@ -128,9 +137,7 @@ def _identities(groups: Iterable[Sequence[tuple[str | None, Order]]]) -> dict[st
     for group in groups:
         if len(group) == 1:
             continue
-        customers = same_customer(
-            [(client, order.customer, order.content) for client, order in group]
-        )
+        customers = _customers(group)
         if len(set(customers)) > 1:
             colliding_ids += 1
             colliding += [order for _, order in group]
