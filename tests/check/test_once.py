@@ -144,3 +144,20 @@ def test_what_was_decided_is_told() -> None:
         "roles": ["client_id"], "decision": "released",
     })  # fmt: skip
     assert told_once([gone, let_in], RULES, CONTRACT, 10) == [gone, let_in]
+
+
+def test_a_sample_is_of_the_hours_that_are_meant() -> None:
+    """Rows of the usual kind, from before it began, would show something else."""
+    times = ("2031-05-05T01:00:00.000Z", "2031-05-05T08:00:00.000Z", "2031-05-05T21:00:00.000Z")
+    counted = _finding("client_missing", Severity.P2, sample=[{"time": one} for one in times])
+    began = {"rows_with_it": 10, "from": "2031-05-05T07:00:00.000Z", "until": None}
+
+    def sample(**more: object) -> object:
+        cause = _finding("anonymous_rows", Severity.P2, evidence=began | more)
+        (found,) = told_once([counted, cause], RULES, CONTRACT, 10)
+        return found.sample and [one["time"] for one in found.sample]
+
+    assert sample() == list(times[1:])
+    assert sample(until="2031-05-05T09:00:00.000Z") == [times[1]]
+    assert sample(**{"from": "2031-05-05T22:00:00.000Z"}) is None
+    assert sample(**{"from": None}) == list(times)

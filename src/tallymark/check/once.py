@@ -9,7 +9,8 @@ What explains is never milder than what it explains, so neither verdict nor exit
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from tallymark.check.words import filled_before
 from tallymark.config import CheckRules
@@ -79,8 +80,19 @@ def _with(others: _Others, cause: Finding, explained: Sequence[Finding]) -> Find
             more |= {} if by is None else {"money_by_currency": by}
             cause = dataclasses.replace(cause, money=one.money, evidence={**cause.evidence, **more})
         if not cause.sample and one.sample:
-            cause = dataclasses.replace(cause, sample=one.sample)
+            cause = dataclasses.replace(cause, sample=_inside(cause, one.sample) or None)
     return cause
+
+
+def _inside(cause: Finding, sample: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The rows of a sample that are of the hours a finding is about: others show the usual ones."""
+    first, end = (cause.evidence.get(name) for name in ("from", "until"))
+    times = [(str(row.get("time") or ""), row) for row in sample]
+    return [
+        row
+        for time, row in times
+        if (first is None or time >= first) and (end is None or (time != "" and time < end))
+    ]
 
 
 class _Others:
