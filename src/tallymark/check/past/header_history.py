@@ -113,7 +113,7 @@ class _Seen:
         if known < _KNOWN_BEFORE * today.total():
             return _formed(name, f"were {before}", f"are {form}", timestamp="prefix" not in now)
         prefix = now.get("prefix", "")
-        if prefix and "" not in self.prefixes and prefix not in self.prefixes:
+        if prefix and self.prefixes and self.prefixes.isdisjoint({"", prefix}):
             old = min(self.prefixes)
             return _formed(name, f"began with {old}", f"begin with {prefix}", timestamp=False)
         return None
