@@ -137,11 +137,12 @@ class Gate:
             for task in work:
                 entry, new = task.result()
                 entry = arrived(entry, before.get(entry["delivery"]), before, self.clock.now)
-                known[entry["delivery"]] = entry
                 if new:
                     judged += 1
                     if self.warehouse is not None:
+                        entry["left_open"] = self.quarantine.open_mark(entry["delivery"])
                         self.warehouse.record(entry)
+                known[entry["delivery"]] = entry
                 if progress is not None:
                     progress(entry)
         self.engine.execute(f"set global threads = {max(1, threads)}")
@@ -278,7 +279,7 @@ class Gate:
         fresh = self._fingerprint(known["delivery"], version)
         if known["version"] != version or known["fingerprint"] != fresh:
             return False
-        if not self.quarantine.remembers(known["delivery"], version, known):
+        if not self.quarantine.remembers(known["delivery"], known):
             return False
         if self.warehouse is None or known["file"] is None:
             return True

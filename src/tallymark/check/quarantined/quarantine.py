@@ -173,14 +173,22 @@ class Quarantine:
                 if rule is None or name == rule:
                     yield Row(line=line, rule=name, reason=reason, original=original)
 
-    def remembers(self, key: str, version: str, verdict: Mapping[str, Any]) -> bool:
-        """Whether what a verdict kept out is still here, open or settled."""
-        if not verdict["rows_quarantined"] and verdict["verdict"] != "STOP":
-            return True
-        note = self.note(key)
-        return (note is not None and note.get("version") == version) or any(
-            self._past(key).glob(f"{version[:16]}-*")
-        )
+    def remembers(self, key: str, verdict: Mapping[str, Any]) -> bool:
+        """Whether what is open of a delivery is what its verdict left here."""
+        return bool(verdict.get("left_open", "") == self.open_mark(key))
+
+    def open_mark(self, key: str) -> str:
+        """A fingerprint of what is kept out of a delivery and not settled; empty if nothing is.
+
+        Somebody may have judged it meanwhile by other rules, or other bytes of its name.
+        """
+        digest = hashlib.sha256()
+        there = [path for path in self._open_files(key).values() if path.is_file()]
+        for path in there:
+            digest.update(f"{path.name}\0".encode())
+            if path.suffix == ".json":  # which has the hash of the rows
+                digest.update(path.read_bytes())
+        return digest.hexdigest()[:16] if there else ""
 
     def past(self, key: str) -> list[Path]:
         """The folders of what was kept out of a delivery once, and is not any more, or settled."""

@@ -233,7 +233,8 @@ class Desk:
             found.append({**one, "severity": told.severity, "message": told.message,
                           "evidence": dict(told.evidence)})  # fmt: skip
         mark = fingerprint(entry["fingerprint"], decided.text)
-        changed = {**entry, "findings": found, "fingerprint": mark}
+        left = self.quarantine.open_mark(key)
+        changed = {**entry, "findings": found, "fingerprint": mark, "left_open": left}
         self.warehouse.record(json.loads(json.dumps(changed)))
 
     def _outcome(
