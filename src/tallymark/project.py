@@ -253,23 +253,23 @@ class Project:
 
     @contextlib.contextmanager
     def desk(self) -> Iterator[Desk]:
-        """Where somebody lets in, or leaves out, what is in quarantine; holds the warehouse."""
+        """Where somebody decides about the quarantine; holds the warehouse.
+
+        What a run has withheld from readers stays so, until the next run judges it.
+        """
         from tallymark.check.quarantined.release import Desk  # noqa: PLC0415 -- loads DuckDB
+        from tallymark.engine.front import going_on  # noqa: PLC0415
 
-        warehouse = self._warehouse()
-        keep = warehouse if (warehouse.root / "ledger").is_dir() else None
+        with going_on(self._warehouse(), "quarantine") as keep:
 
-        def judge(more: Sequence[Delivery]) -> list[dict[str, Any]]:
-            checked, entries = self._check(keep, more=more)
-            if keep is not None and keep.catalog.is_file():
-                self._build(keep, entries, checked, full=False)
-            return entries
+            def judge(more: Sequence[Delivery]) -> list[dict[str, Any]]:
+                checked, entries = self._check(keep, more=more)
+                if keep is not None and keep.catalog.is_file():
+                    self._build(keep, entries, checked, full=False)
+                return entries
 
-        with keep.hold("quarantine") if keep is not None else contextlib.nullcontext():
-            yield Desk(
-                self.quarantine(), decisions=self.paths.home / "decisions", warehouse=keep,
-                judge=judge,
-            )  # fmt: skip
+            folder, self.withheld = self.paths.home / "decisions", bool(keep and keep.withheld)
+            yield Desk(self.quarantine(), decisions=folder, warehouse=keep, judge=judge)
 
     def build_selected(self, selectors: Sequence[str], *, dry_run: bool = False) -> Selection:
         """Make some of the shop's own models again from what is published, and publish them.

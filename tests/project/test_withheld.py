@@ -93,6 +93,57 @@ def test_a_build_alone_publishes(raw: Path, tmp_path: Path) -> None:
     assert not (folder / "warehouse" / ".withheld").exists()
 
 
+@pytest.fixture
+def red(raw: Path, tmp_path: Path) -> Path:
+    """A project whose readers see the sound days, while those with the last one are withheld."""
+    folder = home(tmp_path)
+    with (folder / "tallymark.yml").open("a", encoding="utf-8") as stream:
+        stream.write("generations: 1\n")
+    inbox = folder / "raw"
+    shutil.copytree(raw, inbox)
+    (inbox / f"events_{LAST.replace('-', '')}.csv").rename(tmp_path / "last.csv")
+    first = min(inbox.iterdir())
+    first.write_text(first.read_text("utf-8") + "no time,no page,,soon,,,\n", encoding="utf-8")
+    assert run(folder).code == 0
+    shutil.copy(tmp_path / "last.csv", inbox / f"events_{LAST.replace('-', '')}.csv")
+    assert run(folder).code == 1
+    return folder
+
+
+def _mend(folder: Path) -> None:
+    bad = folder / "raw" / f"events_{LAST.replace('-', '')}.csv"
+    bad.write_text(bad.read_text("utf-8").replace("clientId", "client_id", 1), encoding="utf-8")
+
+
+def test_a_decision_about_rows_shows_readers_nothing_withheld(red: Path) -> None:
+    """Leaving a row of another day out publishes no RED day; the next run judges all of it."""
+    kept_out = "events_20260105.csv"
+    said = call("quarantine", "discard", kept_out, "--project", red)
+    assert said.code == 0
+    assert "withheld" in said.err
+    assert LAST not in days(red)
+    assert run(red).code == 1
+    assert LAST not in days(red)
+    _mend(red)
+    assert run(red).code == 0
+    assert LAST in days(red)
+
+
+def test_what_readers_are_shown_meanwhile_leaves_the_withheld_whole(red: Path) -> None:
+    """A table of the shop's own, made for readers: files of the withheld tables stay."""
+    (red / "models").mkdir()
+    (red / "models" / "mart_days.sql").write_text(
+        "-- One row per date\nselect session_date, count(*) as n from fct_sessions "
+        "group by session_date\n", encoding="utf-8",
+    )  # fmt: skip
+    assert call("build", "--select", "mart_days", "--project", red).code == 0
+    assert call("monitor", "--project", red).code == 1
+    _mend(red)
+    said = run(red)
+    assert (said.code, said.err) == (0, "")
+    assert LAST in days(red)
+
+
 def test_withholding_the_first_run_has_no_brief(raw: Path, tmp_path: Path) -> None:
     """Without any good tables there is nothing to report, and nothing fails for that."""
     folder = home(tmp_path)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DAY", "MOMENT", "REPORTS", "Group", "cli", "common", "complain", "deliveries", "engine_limits",
     "exit_with", "fail_on_option", "finish", "on_terminal", "open_project", "option", "output_to",
-    "printable", "progress", "rules_of", "say", "talk", "tell", "warehouse_at",
+    "printable", "progress", "rules_of", "say", "say_withheld", "talk", "tell", "warehouse_at",
 ]  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -316,6 +316,12 @@ def tell(text: str, indent: int = 0) -> None:
             for line in said.splitlines()
         )
     click.echo(said)
+
+
+def say_withheld(project: Project) -> None:
+    """That readers do not see what was made, if they do not."""
+    if project.withheld:
+        complain("withheld: readers still see the last good tables; see quarantine_path.txt")
 
 
 def complain(text: str) -> None:

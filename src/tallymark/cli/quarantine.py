@@ -19,6 +19,7 @@ from tallymark.cli.options import (
     output_to,
     printable,
     say,
+    say_withheld,
 )
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def release(
     with project.desk() as desk:
         result = desk.release(delivery, rules=rules, lines=lines, reason=reason)
     say(result, _decided, as_json=as_json, quiet=quiet)
+    say_withheld(project)
 
 
 @quarantine.command()
@@ -147,6 +149,7 @@ def discard(
     with project.desk() as desk:
         result = desk.discard(delivery, rules=rules, reason=reason)
     say(result, _decided, as_json=as_json, quiet=quiet)
+    say_withheld(project)
 
 
 # ---------------------------------------------------------------- for people

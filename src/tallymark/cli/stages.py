@@ -29,6 +29,7 @@ from tallymark.cli.options import (
     progress,
     rules_of,
     say,
+    say_withheld,
     talk,
     warehouse_at,
 )
@@ -243,8 +244,7 @@ def run(
 
 def _say_alerts(project: Project) -> None:
     """What kept an alert from being sent; it changes no exit code, which is that of the data."""
-    if project.withheld:
-        complain("withheld: readers still see the last good tables; see quarantine_path.txt")
+    say_withheld(project)
     for one in project.told.troubles if project.told else ():
         complain(f"alerts: {one}")
 

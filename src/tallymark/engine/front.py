@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tallymark.engine.warehouse import CATALOG, EXPORTED, Warehouse
+from tallymark.engine.warehouse import CATALOG, EXPORTED, FRONT, Warehouse
 
-__all__ = ["FRONT", "Front", "drop_front", "put_in_place", "withheld"]
+__all__ = ["Front", "drop_front", "going_on", "put_in_place", "withheld"]
 
-FRONT = ".withheld"
 _MARK = ".exported"
 
 
@@ -72,6 +71,16 @@ def withheld(root: Path, *, start: bool) -> Warehouse:
     if (root / CATALOG).is_file():
         _link(root / CATALOG, front / CATALOG)  # last: with it, the folder counts
     return Warehouse(root, front=front)
+
+
+@contextmanager
+def going_on(readers: Warehouse, command: str) -> Iterator[Warehouse | None]:
+    """Hold a warehouse, and go on from what was made last, withheld or not; None if nothing was."""
+    if not (readers.root / "ledger").is_dir():
+        yield None
+        return
+    with readers.hold(command):
+        yield withheld(readers.root, start=False)
 
 
 def put_in_place(warehouse: Warehouse) -> None:

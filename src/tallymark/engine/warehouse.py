@@ -30,9 +30,12 @@ from tallymark.engine.outcome import recorded
 from tallymark.engine.parts import Part, from_row, relation, to_row
 from tallymark.errors import WarehouseBusyError, WarehouseError
 
-__all__ = ["CATALOG", "EXPORTED", "FORMAT", "Publication", "Warehouse", "write_atomically"]
+__all__ = [
+    "CATALOG", "EXPORTED", "FORMAT", "FRONT", "Publication", "Warehouse", "write_atomically",
+]  # fmt: skip
 
 CATALOG = "tallymark.duckdb"
+FRONT = ".withheld"  # where the catalog lies that readers do not see yet, if there is one
 FORMAT = "2"
 EXPORTED = ("fct_sessions", "fct_orders", "fct_attribution")
 # Stands for the folder in the text of a view; no path holds it: Unicode gives it no meaning.
@@ -87,6 +90,11 @@ class Warehouse:
     def catalog(self) -> Path:
         """The catalog file, whether or not it is there yet."""
         return self.front / CATALOG
+
+    @property
+    def withheld(self) -> bool:
+        """Whether this is what readers do not see yet."""
+        return self.front != self.root
 
     @property
     def data(self) -> Path:
@@ -328,8 +336,9 @@ class Warehouse:
 
     def _remove_orphans(self) -> None:
         wanted = {entry["file"] for entry in self.deliveries() if entry.get("file")}
-        shown = self.root / CATALOG  # what readers see, even while this one is withheld from them
-        for catalog in {self.catalog, *self._generations(), *([shown] if shown.is_file() else [])}:
+        # What readers see, and what is withheld from them, whichever of the two this one is.
+        both = (self.root / CATALOG, self.root / FRONT / CATALOG)
+        for catalog in {*self._generations(), *(path for path in both if path.is_file())}:
             try:
                 with _attached(catalog) as connection:
                     found = connection.execute("select path from cat._files").fetchall()
