@@ -23,7 +23,7 @@ from tallymark.credit_settings import Attribution, CreditModel, Orders
 from tallymark.errors import ConfigError
 from tallymark.package import shipped, shipped_tree
 from tallymark.routing import Alerts
-from tallymark.yamltext import position, spoken, steps_in
+from tallymark.yamltext import position, read_yaml, spoken, steps_in
 
 __all__ = [
     "Action",
@@ -391,42 +391,11 @@ def replaced(settings: Config, changes: Mapping[str, Any]) -> Config:
 
 
 def _parse(model: type[Model], text: str, name: str) -> Model:
-    from ruamel.yaml import YAML  # noqa: PLC0415 -- 0.1 s that `tallymark --help` must not pay
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415
-
+    tree, plain = read_yaml(text, name)
     try:
-        tree = YAML(typ="rt").load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise ConfigError(
-            f"is not YAML: {error.problem or error.context}",
-            where=f"{name}{place}",
-            fix="check indentation, quotes and colons near there",
-        ) from error
-    except (YAMLError, ValueError) as error:
-        said = (str(error).splitlines() or ["unreadable"])[0]
-        at = getattr(error, "position", None)  # where a character stands that YAML forbids
-        before = text[:at].split("\n") if isinstance(at, int) else []
-        place = f":{len(before)}:{len(before[-1]) + 1}" if before else ""
-        raise ConfigError(f"is not YAML: {said}", where=f"{name}{place}") from error
-    try:
-        return model.model_validate(_unround(tree if tree is not None else {}))
+        return model.model_validate(plain)
     except ValidationError as error:
         raise _located(error, model, tree, name) from None
-
-
-def _unround(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {str(key): _unround(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_unround(value) for value in node]
-    if isinstance(node, bool) or node is None:
-        return node
-    for plain in (str, int, float):
-        if isinstance(node, plain):
-            return plain(node)
-    return str(node)
 
 
 def place(path: Path, *steps: int | str) -> str:

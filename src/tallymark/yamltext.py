@@ -1,7 +1,9 @@
-"""Plain data as YAML text: blocks, one key a line, and any text whatever in it; places in words.
+"""YAML read and written: what a file says as plain data, and plain data as text; places in words.
 
-A text stands bare where every reader of YAML takes it for a text, else in double quotes with all
-that is not printable escaped, so that what is read is what was written, to the character.
+Read: anchors may repeat what is written once, but a file of a few lines cannot become a million
+values, nor nest deeper than can be followed. Written: blocks, one key a line. A text stands bare
+where every reader of YAML takes it for a text, else in double quotes with all that is not
+printable escaped, so that what is read is what was written, to the character.
 """
 
 from __future__ import annotations
@@ -12,13 +14,81 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
-__all__ = ["position", "spoken", "steps_in", "yaml_text"]
+from tallymark.errors import ConfigError
+
+__all__ = ["position", "read_yaml", "spoken", "steps_in", "yaml_text"]
 
 # Bare words: no number, no date, no sign that means something; never what YAML 1.1 or 1.2 reads
 # as true, false or nothing.
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[ ./-][A-Za-z0-9_]+)*")
 _MEANS_MORE = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _INDENT = "  "
+_REPEATED = 100_000  # values that anchors may add to those that a file spells out
+
+
+def read_yaml(text: str, name: str) -> tuple[Any, Any]:
+    """What a YAML file says: once with the places of all keys, once as plain data.
+
+    Args:
+        text: The file's text.
+        name: The file, for messages.
+
+    Raises:
+        ConfigError: It is no YAML, nests too deeply, or repeats itself beyond all measure.
+    """
+    from ruamel.yaml import YAML  # noqa: PLC0415 -- 0.1 s that `tallymark --help` must not pay
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415
+
+    try:
+        tree = YAML(typ="rt").load(text)
+        # Without anchors there are fewer values than characters.
+        return tree, _Plain(len(text) + _REPEATED).of({} if tree is None else tree)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise ConfigError(
+            f"is not YAML: {error.problem or error.context}",
+            where=f"{name}{place}",
+            fix="check indentation, quotes and colons near there",
+        ) from error
+    except (YAMLError, ValueError) as error:
+        said = (str(error).splitlines() or ["unreadable"])[0]
+        at = getattr(error, "position", None)  # where a character stands that YAML forbids
+        before = text[:at].split("\n") if isinstance(at, int) else []
+        place = f":{len(before)}:{len(before[-1]) + 1}" if before else ""
+        raise ConfigError(f"is not YAML: {said}", where=f"{name}{place}") from error
+    except RecursionError:
+        raise ConfigError(
+            "is nested too deeply", where=name, fix="look for a bracket that is never closed"
+        ) from None
+    except OverflowError:
+        raise ConfigError(
+            "its anchors repeat each other until there are too many values", where=name,
+            fix="write out what is meant, without anchors that hold anchors",
+        ) from None  # fmt: skip
+
+
+class _Plain:
+    """Makes plain data of what the reader of YAML wraps, up to a number of values."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def of(self, node: Any) -> Any:
+        """The data; an ``OverflowError`` if there are too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise OverflowError
+        if isinstance(node, dict):
+            return {str(key): self.of(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self.of(value) for value in node]
+        if isinstance(node, bool) or node is None:
+            return node
+        for plain in (str, int, float):
+            if isinstance(node, plain):
+                return plain(node)
+        return str(node)
 
 
 def yaml_text(value: Mapping[str, object]) -> str:

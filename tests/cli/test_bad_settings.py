@@ -36,6 +36,11 @@ def _given(command: str, home: Path) -> list[object]:
 
 # ---------------------------------------------------------------- YAML
 
+# Each line says the one above it ten times over: eight lines are a hundred million values.
+_REPEATED = "".join(
+    f"{name}: &{name} [{', '.join([above] * 10)}]\n"
+    for above, name in zip(["x", *(f"*{one}" for one in "abcdefg")], "abcdefgh", strict=True)
+)
 BROKEN = [
     ("version: 1\nshop:\n  name: [a\n", ":4:1: is not YAML: expected ',' or ']'"),
     ("version: 1\n\tshop: 3\n", ":2:1: is not YAML: found character '\\t'"),
@@ -43,6 +48,9 @@ BROKEN = [
     ("version: 1\nversion: 1\n", ":2:1: is not YAML: found duplicate key"),
     ("version: 1\n---\nversion: 1\n", ":2:1: is not YAML: but found another document"),
     ("input: raw\nshop: a\x01b\n", ":2:8: is not YAML: unacceptable character"),
+    ("input: " + "[" * 500, ": is nested too deeply"),
+    ("".join(f"{' ' * depth}a:\n" for depth in range(300)), ": is nested too deeply"),
+    (_REPEATED, ": its anchors repeat each other until there are too many values"),
 ]
 
 
