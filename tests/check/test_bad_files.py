@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 import zstandard
 
@@ -135,6 +136,59 @@ def test_a_decompression_bomb(shop: Shop, ending: str, monkeypatch: pytest.Monke
     assert (found.id, report.verdict) == ("file_compression", Verdict.STOP)
     assert "times its size" in found.message
     assert not list(shop.warehouse.scratch.rglob("*.raw"))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "repeat('x', 200000) as user_agent",  # one long text, in a dictionary
+        "null as user_agent",  # the length of a run
+        "range(3000) as user_agent",  # lists
+    ],
+)
+def test_a_parquet_file_that_is_a_bomb(
+    shop: Shop, column: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few bytes of Parquet stand for many values, or for many bytes of them: refused."""
+    monkeypatch.setattr(unpack, "_HARMLESS", 1 << 20)
+    shop.raw.mkdir(parents=True, exist_ok=True)
+    path = shop.raw / "2031-05-05.parquet"
+    texts = ", ".join(
+        f"'{value}' as {name}"
+        for name, value in {
+            "client_id": "c-1", "page_url": "https://shop.example/", "referrer": "",
+            "timestamp": "2031-05-05T10:00:00Z", "event_name": "page_viewed", "event_data": "{}",
+        }.items()
+    )  # fmt: skip
+    rows = 500_000 if column.startswith("null") else 3000
+    duckdb.execute(
+        f"copy (select {texts}, {column} from range({rows})) to '{path}' "
+        "(format parquet, compression zstd)"
+    )
+    (report,) = shop.check().deliveries
+    (found,) = report.findings
+    assert (found.id, report.verdict) == ("file_compression", Verdict.STOP)
+    assert "times its size" in found.message
+
+
+@pytest.mark.parametrize("value", ["repeat('x', 4000000)", "[repeat('x', 4000000)]"])
+def test_the_head_of_a_parquet_bomb(tmp_path: Path, value: str) -> None:
+    """Long values in a dictionary cost the reader of the head next to nothing, or are refused."""
+    path = tmp_path / "2031-05-05.parquet"
+    duckdb.execute(
+        f"copy (select 'c-1' as client_id, {value} as payload from range(300)) to '{path}' "
+        "(format parquet, compression zstd)"
+    )
+    delivery = Delivery(
+        key=path.name, path=path, date=None, format="parquet", compression=None
+    )  # fmt: skip
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(unpack.Broken):
+            read_head(delivery)
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_more_than_was_agreed(shop: Shop) -> None:

@@ -22,6 +22,7 @@ __all__ = ["SAMPLE_ROWS", "Broken", "Head", "in_order", "read_head", "sampled"]
 
 HEAD_BYTES = 262_144
 SAMPLE_ROWS = 300
+_SAMPLED = 1 << 28  # characters of all samples of a Parquet file together
 _LOOKED_AT = 4096
 _HEADER_LINES = 5  # a header of more lines than this has a stray quote in it
 _MAGIC = (
@@ -405,7 +406,8 @@ def _parquet_head(delivery: Delivery) -> Head:
 
     _refuse_no_end(delivery)
     source = f"read_parquet({literal(exact(delivery.path))}, {NO_FOLDERS})"
-    connection = duckdb.connect(":memory:")
+    # A few bytes of Parquet can stand for very long values: whatever the machine has, no more.
+    connection = duckdb.connect(":memory:", config={"memory_limit": "1GB", "temp_directory": ""})
     try:
         kinds = connection.execute(f"describe select * from {source}").fetchall()
         columns = [str(column[0]) for column in kinds]
@@ -414,8 +416,16 @@ def _parquet_head(delivery: Delivery) -> Head:
             nested=frozenset(str(name) for name, kind, *_ in kinds if _NESTED.search(str(kind))),
             raw=frozenset(str(name) for name, kind, *_ in kinds if kind == "BLOB"),
         )
-        picks = ", ".join(f"cast({head.text_of(name)} as varchar)" for name in columns)
+        longest = _SAMPLED // (SAMPLE_ROWS * len(columns))
+        picks = ", ".join(
+            f"left(cast({head.text_of(name)} as varchar), {longest})" for name in columns
+        )
         rows = connection.execute(f"select {picks} from {source} limit {SAMPLE_ROWS}").fetchall()
+    except duckdb.OutOfMemoryException as error:
+        raise Broken(
+            "file_compression",
+            "its first rows do not fit into 1 GB, as those of no file of events do",
+        ) from error
     except duckdb.Error as error:
         raise Broken(
             "file_kind", f"the Parquet file cannot be read: {str(error).splitlines()[0]}"

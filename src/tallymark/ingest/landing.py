@@ -27,7 +27,7 @@ from tallymark.ingest.header import Head
 from tallymark.ingest.landing_sql import landing_sql, rows_of, usual_hosts
 from tallymark.ingest.lines import LineIndex, pick_lines
 from tallymark.ingest.scan import Text, scan
-from tallymark.ingest.unpack import Broken, unpack
+from tallymark.ingest.unpack import Broken, refuse_bomb, unpack
 
 Reread = Callable[[Sequence[int], Sequence[str]], list[tuple[Any, ...]]]
 
@@ -188,10 +188,32 @@ class _Reading:
         values = self._values(self.head.text_of)
         source = f"read_parquet($path, {NO_FOLDERS})"
         try:
+            refuse_bomb(self.delivery, self.delivery.path.stat().st_size, self._unpacked())
             rows = self.write(source, self.delivery.path, "1", values)
         except duckdb.Error as error:
             raise _unreadable(error) from error
         return Landed(path=self.target, rows=rows, asked=self.asked, light=self.light)
+
+    def _unpacked(self) -> int:
+        """How many bytes the columns that are read become: at least one a value, nested or not.
+
+        A dictionary, or the length of a run, lets a few bytes of Parquet stand for very many.
+        """
+        path = literal(exact(self.delivery.path))
+        source = f"read_parquet({path}, {NO_FOLDERS})"
+        read = {name for name in self.mapping.values() if name is not None}
+        found = self.engine.rows(
+            f"select coalesce(sum(num_values), 0) from parquet_metadata({path}) "
+            f"where split_part(path_in_schema, ', ', 1) in ({', '.join(map(literal, read))})"
+        )
+        lengths = [
+            f"sum({'octet_length' if kind == 'BLOB' else 'strlen'}({identifier(name)}))"
+            for name, kind, *_ in self.engine.rows(f"describe select * from {source}")
+            if kind in {"VARCHAR", "BLOB"} and name in read
+        ]
+        if lengths:
+            found += self.engine.rows(f"select {', '.join(lengths)} from {source}")
+        return sum(int(size) for row in found for size in row if size is not None)
 
     def fast(self, path: Path, text: Text | None = None) -> Landed | str:
         """Rows that are proved, or why there is doubt."""

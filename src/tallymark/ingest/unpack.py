@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 from tallymark.errors import InputError
 from tallymark.ingest.deliveries import Delivery
 
-__all__ = ["HEAD_RAW", "Broken", "first_bytes", "open_text", "pieces", "unpack"]
+__all__ = ["HEAD_RAW", "Broken", "first_bytes", "open_text", "pieces", "refuse_bomb", "unpack"]
 
 HEAD_RAW = 1 << 20  # compressed bytes within which the head of a file must be found
 # A few bytes can stand for very many; small pieces bound what one of them becomes in memory.
@@ -84,7 +84,7 @@ def unpack(delivery: Delivery, target: Path) -> None:
     with target.open("wb") as out:
         for taken, piece in _pieces(delivery):
             written += len(piece)
-            _refuse_bomb(delivery, taken, written)
+            refuse_bomb(delivery, taken, written)
             if written >= look:
                 _refuse_full_disk(target)
                 look = written + _LOOK_EVERY
@@ -105,11 +105,21 @@ def pieces(delivery: Delivery) -> Iterator[bytes]:
     written = 0
     for taken, piece in _pieces(delivery):
         written += len(piece)
-        _refuse_bomb(delivery, taken, written)
+        refuse_bomb(delivery, taken, written)
         yield piece
 
 
-def _refuse_bomb(delivery: Delivery, taken: int, written: int) -> None:
+def refuse_bomb(delivery: Delivery, taken: int, written: int) -> None:
+    """Refuse what becomes more than a delivery may.
+
+    Args:
+        delivery: The delivery.
+        taken: How many of its bytes were read.
+        written: How many they became.
+
+    Raises:
+        Broken: It is more than was agreed, or than any file of events becomes.
+    """
     if written > delivery.max_unpacked:
         raise Broken(
             "file_compression",
