@@ -201,7 +201,7 @@ class _Reading:
         """
         path = literal(exact(self.delivery.path))
         source = f"read_parquet({path}, {NO_FOLDERS})"
-        read = {name for name in self.mapping.values() if name is not None}
+        read = self._read()
         found = self.engine.rows(
             f"select coalesce(sum(num_values), 0) from parquet_metadata({path}) "
             f"where split_part(path_in_schema, ', ', 1) in ({', '.join(map(literal, read))})"
@@ -328,6 +328,13 @@ class _Reading:
             values[role] = f"coalesce({', '.join(texts)})" if others else sql_of(name)
         return values
 
+    def _read(self) -> list[str]:
+        """The delivered columns that are read; a rule may land one a second time."""
+        read = [name for name in self.mapping.values() if name is not None]
+        return [
+            *dict.fromkeys([*read, *(n for one in read for n in self.asked.beside.get(one, ()))])
+        ]
+
     def _csv(self) -> tuple[str, dict[str, str]]:
         columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(self.head.columns)))
         source = (
@@ -339,15 +346,8 @@ class _Reading:
         return source, self._places(0)
 
     def _json(self) -> tuple[str, dict[str, str]]:
-        # A rule may land a column a second time, as it was delivered.
-        used = dict.fromkeys(
-            one
-            for name in self.mapping.values()
-            if name is not None
-            for one in (name, *self.asked.beside.get(name, ()))
-        )
         # Without any column the rows are still counted.
-        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in used or ["none"])
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self._read() or ["none"])
         source = (
             f"read_json($path, format = 'newline_delimited', "
             f"maximum_object_size = {MAX_LINE_BYTES}, columns = {{{columns}}}, {NO_FOLDERS})"
