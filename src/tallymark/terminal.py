@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tallymark.check.reports.stories import Run, Sentence, runs, seen_on, stories
+from tallymark.engine.currency import digits_of
 from tallymark.report.text import clock, readable
 from tallymark.results import (
     BuildResult,
@@ -88,7 +89,7 @@ def _long_day(day: str) -> str:
 def _money(amount: Decimal, currency: str) -> str:
     """An amount with the sign of its currency where everybody knows it, else with its code."""
     sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")
-    return f"{sign}{amount:,.2f}"
+    return f"{sign}{amount:,.{digits_of(currency)}f}"
 
 
 def _badge(word: str) -> str:

@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from tallymark.config import Config
 from tallymark.contract import Payload
+from tallymark.engine.currency import digits_of
 from tallymark.errors import ConfigError
 from tallymark.ingest.payloads import LARGEST, Order
 
@@ -15,16 +16,6 @@ __all__ = ["TEN_THOUSANDTHS", "Money", "currency_of", "mixed", "unit_of"]
 
 TEN_THOUSANDTHS = 10_000  # of DECIMAL(18,4)
 _CODE = re.compile(r"[A-Z]{3}")
-_USUAL_DIGITS = 2
-# Digits after the point where they are not two; ISO 4217, list one.
-_DIGITS = {
-    **dict.fromkeys(
-        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND",
-         "VUV", "XAF", "XOF", "XPF"), 0,
-    ),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-    **dict.fromkeys(("CLF", "UYW"), 4),
-}  # fmt: skip
 
 
 def unit_of(currency: str) -> int:
@@ -34,7 +25,7 @@ def unit_of(currency: str) -> int:
         >>> unit_of("EUR"), unit_of("JPY"), unit_of("KWD")
         (100, 10000, 10)
     """
-    return TEN_THOUSANDTHS // int(10 ** _DIGITS.get(currency, _USUAL_DIGITS))
+    return TEN_THOUSANDTHS // int(10 ** digits_of(currency))
 
 
 def currency_of(order: Order) -> str | None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from tallymark.channel_rules import SOURCE_LISTS
 from tallymark.classify.shipped import document, table
 from tallymark.config import Config
+from tallymark.engine.currency import currency_until
 from tallymark.engine.duckdb import DuckEngine
 
 __all__ = ["Unmatched", "Unmatches", "find_unmatched"]
@@ -126,7 +127,8 @@ def find_unmatched(engine: DuckEngine, config: Config, limit: int) -> Unmatches:
     ]  # fmt: skip
     listed.sort(key=lambda one: (-one.revenue, -one.sessions, one.kind, one.source, one.medium))
     return Unmatches(
-        sessions=everything[0], revenue=everything[2], currency=config.shop.currency,
+        sessions=everything[0], revenue=everything[2],
+        currency=currency_until(engine, config.shop.currency),
         unmatched=listed[:limit], more=max(0, len(listed) - limit),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from tallymark.config import Config, MonitorRules, fingerprint
 from tallymark.contract import Calendar, Column
 from tallymark.decisions import read as read_decisions
 from tallymark.engine.amend import amend
+from tallymark.engine.currency import currency_until
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.outcome import last_run
 from tallymark.engine.snapshot import snapshot
@@ -165,8 +166,22 @@ class MonitorStage:
         shop = self.config.shop
         return AlertDesk(
             self.warehouse.root / "outbox", self.config.alerts, shop=shop.name,
-            currency=shop.currency, timezone=shop.timezone,
+            currency=self._currency(), timezone=shop.timezone,
         )  # fmt: skip
+
+    def _currency(self) -> str:
+        """The currency of amounts: the orders', if there are any yet, else the shop's own."""
+        own, limits = self.config.shop.currency, self.config.engine
+        try:
+            engine = self.warehouse.open(
+                memory_limit=limits.memory_limit, threads=limits.threads, without=_NOT_WATCHED
+            )
+        except WarehouseError:
+            return own
+        try:
+            return currency_until(engine, own)
+        finally:
+            engine.close()
 
     @contextlib.contextmanager
     def alerting(

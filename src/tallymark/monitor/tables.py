@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tallymark.engine.base import Engine
+from tallymark.engine.currency import Stated, stated_currency
 from tallymark.errors import WarehouseError
 from tallymark.monitor.exports import EXPORTS, derive
 from tallymark.results import Finding, Layer, Severity
@@ -64,6 +65,7 @@ class Tables:
         deliveries: By day number.
         exported: Whether only exported tables were there.
         unexplained: Measures of the last build whose amounts do not add up.
+        stated: The one currency that all orders are in, if they say so.
     """
 
     first: dt.date
@@ -75,6 +77,7 @@ class Tables:
     exported: bool
     unexplained: tuple[tuple[str, str, float], ...] = ()
     segments: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    stated: Stated | None = None
 
     def day(self, date: dt.date) -> int:
         """The number of a date; may lie outside the grid."""
@@ -87,6 +90,12 @@ class Tables:
     def get(self, metric: str, segment: str = "all") -> Series | None:
         """A series, or None when the warehouse never had it."""
         return self.series.get((metric, segment))
+
+    def currency(self, day: int, own: str) -> str:
+        """The currency of amounts, by what was known at the end of a day; else the shop's own."""
+        if self.stated is None or self.date(day) < self.stated.since:
+            return own
+        return self.stated.code
 
     def value(self, metric: str, day: int) -> float | None:
         """The value of a metric on a day, or None."""
@@ -110,7 +119,7 @@ def read(engine: Engine) -> Tables:
                 fix="run `tallymark build` first",
             )
         rows = derive(engine)
-        return _assemble(rows, [], {}, exported=True)
+        return _assemble(rows, [], {}, exported=True, stated=stated_currency(engine))
     rows = engine.rows(
         "select date, metric, segment, cast(known_value as double) as value, "
         "cast(known_numerator as double) as numerator, "
@@ -124,7 +133,10 @@ def read(engine: Engine) -> Tables:
             "where segment = 'all' order by metric, date, hour"
         )
     deliveries = _deliveries(engine) if "ledger_deliveries" in names else {}
-    return _assemble(rows, hourly, deliveries, unexplained=_unexplained(engine, names))
+    return _assemble(
+        rows, hourly, deliveries, unexplained=_unexplained(engine, names),
+        stated=stated_currency(engine),
+    )  # fmt: skip
 
 
 def _unexplained(engine: Engine, names: set[Any]) -> tuple[tuple[str, str, float], ...]:
@@ -200,6 +212,7 @@ def _assemble(
     *,
     exported: bool = False,
     unexplained: tuple[tuple[str, str, float], ...] = (),
+    stated: Stated | None = None,
 ) -> Tables:
     dates = sorted(ledger) or sorted({row[0] for row in rows if row[3]})
     if not dates:
@@ -243,6 +256,7 @@ def _assemble(
         exported=exported,
         unexplained=unexplained,
         segments={key: tuple(found) for key, found in segments.items()},
+        stated=stated,
     )
 
 

@@ -174,7 +174,7 @@ class Watch:
             headline=(
                 f"{status.value}: {idle[0]}"
                 if idle and status is Status.GREEN
-                else headline(status, open_ones, tables, day, found.judged, self._currency)
+                else headline(status, open_ones, tables, day, found.judged, self._money(day))
             )
             + _muted(incidents),
             findings=findings,
@@ -241,9 +241,12 @@ class Watch:
             for one in found
         ]  # fmt: skip
 
+    def _money(self, day: int) -> str:
+        return self._tables.currency(day, self._currency)
+
     def _grouped(self, day: int, findings: Sequence[Finding]) -> list[Incident]:
         past = self._past(day)
-        return incidents_of(findings, self._causes, self._tables, day, past, self._currency)
+        return incidents_of(findings, self._causes, self._tables, day, past, self._money(day))
 
     def _standing(self, day: int, findings: Sequence[Finding]) -> list[Incident]:
         """A day's incidents, with what became of them on the days before."""
@@ -406,7 +409,7 @@ class Watch:
             severity=severity_of(judged),
             rule=rule.id,
             metric=rule.metric,
-            message=said(judged, self._currency),
+            message=said(judged, self._money(day)),
             since=self._moment(day - judged.window + 1, 0),
             evidence=evidence_of(judged),
             fix=rule.fix,

@@ -7,6 +7,7 @@ whole warehouse knows (coverage, delivery scores) is None without one.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -179,13 +180,22 @@ class Numbers:
         return float(self.no_channel.value / self.no_channel_of)
 
 
-def compute(engine: Engine, *, currency: str, through: dt.date | None) -> Numbers:
-    """All numbers of the data up to and including ``through`` (all data if None)."""
+def compute(
+    engine: Engine, *, currency: str, through: dt.date | None, own: str | None = None
+) -> Numbers:
+    """All numbers of the data up to and including ``through`` (all data if None).
+
+    Args:
+        engine: One in which the tables can be read.
+        currency: The currency of amounts.
+        through: The last date that counts.
+        own: The shop's own, which orders are given that state none; ``currency`` if not given.
+    """
     tables = present(engine)
     prepare(engine, tables, through)
     days = days_with_data(engine)
     has_credit = {"fct_orders", "fct_attribution"} <= tables
-    orders = _orders(engine, currency) if "fct_orders" in tables else None
+    orders = _orders(engine, {"", currency, own or currency}) if "fct_orders" in tables else None
     nothing = None, Decimal(0), None, None
     no_channel, sold, share, bound = _no_channel(engine) if has_credit else nothing
     first = days[0].date if days else None
@@ -246,7 +256,7 @@ def _sessions(engine: Engine) -> Sessions:
     )
 
 
-def _orders(engine: Engine, currency: str) -> Orders:
+def _orders(engine: Engine, ours: AbstractSet[str]) -> Orders:
     found = engine.rows(
         "select revenue, coalesce(status, '') = 'refund' from report_orders where is_counted"
         " and revenue is not null order by order_id"
@@ -268,8 +278,8 @@ def _orders(engine: Engine, currency: str) -> Orders:
     collisions, foreign = _one(
         engine,
         "select count(case when id_status = 'id_collision' then 1 end),"
-        " count(case when is_counted and coalesce(currency, '') not in ('', "
-        f"{literal(currency)}) then 1 end) from report_orders",
+        " count(case when is_counted and coalesce(currency, '') not in "
+        f"({', '.join(map(literal, sorted(ours)))}) then 1 end) from report_orders",
     )
     after, without, outside, alone, unseen, unseen_revenue = _one(
         engine,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallymark.config import Config
+from tallymark.engine.currency import currency_until
 from tallymark.engine.warehouse import Warehouse, write_atomically
 from tallymark.errors import TallymarkError, UsageError
 from tallymark.report import charts
@@ -82,7 +83,12 @@ def write_report(
     """
     engine = warehouse.open(memory_limit=config.engine.memory_limit, threads=config.engine.threads)
     try:
-        numbers = compute(engine, currency=config.shop.currency, through=date)
+        own = config.shop.currency
+        currency = currency_until(engine, own, date)
+        config = config.model_copy(
+            update={"shop": config.shop.model_copy(update={"currency": currency})}
+        )
+        numbers = compute(engine, currency=currency, through=date, own=own)
         judgement = read(warehouse, engine, through=date)
     finally:
         engine.close()

@@ -15,6 +15,7 @@ import struct
 import unicodedata
 from decimal import ROUND_HALF_UP, Decimal
 
+from tallymark.engine.currency import digits_of
 from tallymark.errors import TallymarkError
 
 __all__ = [
@@ -60,7 +61,6 @@ _SYMBOLS = {
     "BRL": "R$",
     "KRW": "₩",
 }
-_NO_MINOR_UNIT = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"})
 _STEPS = ((Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "k"))
 _MINUS = "−"
 _MOST_PLACES = 4
@@ -215,8 +215,8 @@ def money(value: Decimal | float, currency: str, style: str = "whole") -> str:
     if style == "short":
         text = _short(amount)
     else:
-        places = "0.01" if style == "exact" and currency not in _NO_MINOR_UNIT else "1"
-        text = f"{amount.quantize(Decimal(places), ROUND_HALF_UP):,}"
+        places = Decimal(1).scaleb(-digits_of(currency)) if style == "exact" else Decimal(1)
+        text = f"{amount.quantize(places, ROUND_HALF_UP):,}"
     if not any(digit in "123456789" for digit in text):
         sign = ""
     return f"{sign}{symbol(currency)}{text}"

@@ -17,6 +17,7 @@ import duckdb
 
 from tallymark.config import Shop
 from tallymark.engine.base import Engine
+from tallymark.engine.currency import currency_until
 from tallymark.engine.warehouse import Warehouse
 from tallymark.errors import WarehouseError
 from tallymark.monitor.exports import EXPORTS, derive
@@ -175,10 +176,11 @@ def _collected(warehouse: Warehouse, engine: Engine, shop: Shop) -> Collected:
     page.put("build_info", 1.0, __version__)
     page.put("last_run_timestamp_seconds", _last_run(warehouse))
     page.put("latest_day_timestamp_seconds", _start(latest, zone))
-    _put_sales(page, rows, shop.currency)
+    currency = currency_until(engine, shop.currency)
+    _put_sales(page, rows, currency)
     _put_shares(page, rows)
-    _put_mixes(page, rows, shop.currency)
-    day = judged(warehouse, page.put, shop.currency)
+    _put_mixes(page, rows, currency)
+    day = judged(warehouse, page.put, currency)
     page.put("judged_day_timestamp_seconds", _start(day, zone))
     return Collected(metrics=page.metrics, date=latest, judged=day)
 
