@@ -66,7 +66,7 @@ HISTORY_CHECKS = (
     "hours_silent", "event_vanished",
     "client_volume", "column_emptied", "column_partly_empty", "client_ids_lost", "anonymous_rows",
     "bot_wave", "internal_traffic", "double_fired", "order_revenue_not_a_number",
-    "order_zero_revenue", "order_test_share", "order_revenue_mismatch",
+    "order_zero_revenue", "order_far_revenue", "order_test_share", "order_revenue_mismatch",
     "order_redelivered_history", "order_id_collision_history", "order_conflict_history",
 )  # fmt: skip
 ROW_CHECKS = ("broken_row", "time_unparseable", "event_name_missing")

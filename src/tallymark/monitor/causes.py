@@ -46,6 +46,7 @@ _ABOUT = {
     "order_id_collision_history": ("colliding_orders",),
     "order_redelivered": ("redelivered_orders",),
     "order_redelivered_history": ("redelivered_orders",),
+    "order_far_revenue": ("purchase.revenue",),
     "order_negative_revenue": ("purchase.revenue",),
     "order_revenue_not_a_number": ("purchase.revenue",),
     "order_without_id": ("purchase.transaction_id",),

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from tallymark.check.counting.hourly import packed
+from tallymark.check.counting.sizes import sizes_of
 from tallymark.check.counting.sums import Sums, measure_sums
 from tallymark.contract import Contract, Payload
 from tallymark.ingest.identity import is_refund, is_test, same_customer
@@ -43,6 +44,7 @@ class OrderFacts:
         by_hour: Purchases (``orders``), their lines (``lines``), purchases of a kind (``zero``),
             empty values of partly filled fields (``field:`` and its name); all by hour.
         sums: How revenue compares with the items.
+        sizes: By currency and power of two of the revenue, how many, and the hour of the first.
         keys: Who bought what under which id, as hashes.
     """
 
@@ -66,6 +68,7 @@ class OrderFacts:
     first_hour: int = 0
     by_hour: Mapping[str, Sequence[int]] = field(default_factory=dict)
     sums: Sums = field(default_factory=Sums)
+    sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     spaces: Mapping[str, int] = field(default_factory=dict)
     keys: Sequence[OrderKey] = ()
 
@@ -79,6 +82,7 @@ class OrderFacts:
             "first_hour": self.first_hour,
             "by_hour": {name: packed(counts) for name, counts in self.by_hour.items()},
             "sums": self.sums.as_entry(),
+            "sizes": {name: list(held) for name, held in self.sizes.items()},
             "spaces": dict(self.spaces),
         }
 
@@ -115,6 +119,7 @@ def measure_orders(rows: Sequence[Row], contract: Contract) -> OrderFacts:
         first_hour=first,
         by_hour=by_hour,
         sums=measure_sums([(ms, order) for _, ms, order in parsed]),
+        sizes=sizes_of([(ms, order.currency, order.revenue) for _, ms, order in parsed]),
         spaces=id_spaces(drawn),
         keys=[_key(client, ms, order) for client, ms, order in parsed
               if order.transaction_id is not None and not is_test(order)

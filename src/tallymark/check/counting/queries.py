@@ -23,7 +23,7 @@ from tallymark.results import Finding
 __all__ = [
     "OBJECT", "SOUND", "UNREADABLE", "answerable", "blank", "broken_lines", "command", "days_held",
     "empty_places", "filled", "fired_twice", "id_again", "many_from_one", "named_item", "number",
-    "purchases", "repeats", "rows_of", "rows_of_events", "rows_of_orders", "rows_read",
+    "purchases", "repeats", "rows_of", "rows_of_events", "rows_of_orders", "rows_read", "stated",
     "told_paths", "unsummed", "without_column",
 ]  # fmt: skip
 
@@ -70,6 +70,14 @@ def _value(name: str) -> str:
 def blank(name: str) -> str:
     """Of a payload: that a text at its top is missing or blank."""
     return f"nullif(trim({_value(name)}), '') is null"
+
+
+def stated(name: str, code: str) -> str:
+    """Of a payload: that a text at its top is a code of three letters; or, if empty, none."""
+    told = f"upper(trim({_value(name)}))"
+    if code:
+        return f"{told} = {literal(code)}"
+    return f"not coalesce(regexp_full_match({told}, '[A-Z]{{3}}'), false)"
 
 
 def number(name: str) -> str:

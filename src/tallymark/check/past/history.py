@@ -22,6 +22,7 @@ from tallymark.check.past.days import (
     file_form,
 )
 from tallymark.check.past.event_names import EventNames
+from tallymark.check.past.far_orders import Worths
 from tallymark.check.past.habits import Day, Habit, Told
 from tallymark.check.past.order_history import Fields, Ids, Sums, odd_orders
 from tallymark.check.past.shares import Shares
@@ -69,6 +70,7 @@ def history_findings(
         lambda day: client_volume(day, wanted),
         lambda day: odd_orders(day, habits, contract.payload, wanted),
         Sums(contract.payload).look,
+        Worths(contract.payload).look,
         Ids(contract.payload).look,
     ]
     found: dict[str, list[Finding]] = {entry["delivery"]: [] for entry in entries}
