@@ -61,6 +61,17 @@ def test_more_than_was_always_missing_is_told(shop: Shop) -> None:
     ]
 
 
+def test_a_shop_of_nothing_but_bots(shop: Shop) -> None:
+    """As where a server sends all events under its own agent: a warning, then information."""
+    for number in range(1, 7):
+        rows = [{**row, "user_agent": "python-requests/2.31.0"} for row in made_day(number)]
+        shop.put(as_csv(rows), f"2031-05-{number:02}.csv")
+    told = findings(shop.check(), "bot_majority")
+    assert [one.severity for one in told] == [Severity.P2] * 3 + [Severity.P3] * 3
+    assert "(100.0%) come from bots, which are in no rate" in told[0].message
+    assert told[0].rows == len(made_day(1))
+
+
 def test_what_the_owner_calls_an_error_stays_one(shop: Shop) -> None:
     """A rule that was made P1 says so on every day."""
     strict = [

@@ -28,9 +28,9 @@ from tallymark.check.past.habits import (
     clock,
     onset,
 )
-from tallymark.check.past.usual import Usual
+from tallymark.check.past.usual import Usual, softens
 from tallymark.check.rules import Hit
-from tallymark.check.words import part
+from tallymark.check.words import agreed, part
 from tallymark.config import CheckRule, Severity
 from tallymark.contract import Contract
 from tallymark.engine.base import literal
@@ -83,6 +83,7 @@ _KINDS = {
                         bad="user_agent is null"),
 }  # fmt: skip
 _EMPTY = {"client_id": "client_missing", "user_agent": "agent_missing"}  # told by a delivery alone
+_BOTS = "bot_majority"
 _PAYLOAD = "event_data:"
 _DOUBLE = "double:"
 
@@ -122,6 +123,8 @@ class Shares:
             habit = self.habits.setdefault(name, Habit())
             told = self._judge(name, habit, day, having, bad, of)
             if told is None:
+                if name == "bot":
+                    yield from self._mostly_bots(habit, day, having, bad, of)
                 self._note_usual(name, habit, day, bad, of)
                 habit.add(day.number, bad, of)
                 if len(having) == 1:
@@ -138,6 +141,30 @@ class Shares:
         usual = habit.usual_if(day.number, bad, of)
         if usual is not None:
             self.usual.update({(one["delivery"], rule.check): usual for one in day.entries})
+
+    def _mostly_bots(
+        self, habit: Habit, day: Day, having: Sequence[Entry], bad: int, of: int
+    ) -> Iterator[Told]:
+        """A day of next to nobody but bots, usual or not: there is nothing to tell rates from."""
+        rule = self.rules.get(_BOTS)
+        if rule is None or not of or bad / of <= (rule.threshold or _HALF):
+            return
+        usual = habit.usual_if(day.number, bad, of) if softens(rule) else None
+        for entry in having:
+            rows, read = entry["traffic"]["shares"]["bot"]
+            if not rows:
+                continue
+            hit = Hit(
+                message=f"{rows:,} of {read:,} rows ({part(rows / read)}) "
+                + agreed(rows, "come from bots, which are in no rate")
+                + ("" if usual is None else f"; as usual: earlier deliveries had {usual:.1%}"),
+                rows=rows,
+                share=rows / entry["rows_read"],
+                severity=None if usual is None else Severity.P3,
+                evidence=_named("bot", entry["traffic"]),
+                query=_query(entry, _KINDS["bot"], None, None),
+            )
+            yield Told(_BOTS, entry["delivery"], hit)
 
     def _learn_deep(self, day: Day) -> None:
         pairs = [one["traffic"]["shares"].get("client_id:deep", (0, 0)) for one in day.entries]
