@@ -20,6 +20,7 @@ from tallymark.report.charts.frame import Chart
 from tallymark.report.days import Day
 from tallymark.report.numbers import ChannelCredit, Numbers, Rate, compute
 
+Counts = tuple[int, int]
 TITLES = {"daily_revenue": "usual range", "funnel": "narrowest step", "credit": "no known channel"}
 
 
@@ -161,6 +162,32 @@ def test_a_day_alone_between_gaps_is_seen(numbers: Numbers) -> None:
     )
     edges = [row["date"][:10] for row in _data(chart, "revenue") if row.get("edge")]
     assert edges == ["2026-04-10", "2026-04-12", "2026-04-14"]
+
+
+@pytest.mark.parametrize(
+    ("cart", "checkout", "purchase", "title"),
+    [
+        ((0, 90), (0, 0), (0, 0), "Carts and checkouts were not recorded"),
+        ((0, 90), (9, 9), (3, 9), "The narrowest step: 33% of checkouts end in an order"),
+        ((9, 90), (0, 9), (0, 0), "The narrowest step: 10% of sessions reach a cart"),
+    ],
+)
+def test_a_step_that_nobody_reached_was_not_recorded(
+    numbers: Numbers, cart: Counts, checkout: Counts, purchase: Counts, title: str
+) -> None:
+    """Whoever bought was there all the same: it is no step to mend."""
+    assert numbers.sessions is not None
+    sessions = dataclasses.replace(
+        numbers.sessions, cart=Rate.of(*cart), checkout=Rate.of(*checkout),
+        purchase=Rate.of(*purchase), conversion=Rate.of(3, 90),
+    )  # fmt: skip
+    assert charts.funnel(dataclasses.replace(numbers, sessions=sessions)).title == title
+    looked = dataclasses.replace(
+        sessions, cart=Rate.of(0, 90), checkout=Rate.of(0, 0), purchase=Rate.of(0, 0),
+        conversion=Rate.of(0, 90),
+    )  # fmt: skip
+    chart = charts.funnel(dataclasses.replace(numbers, sessions=looked))
+    assert chart.title == "The narrowest step: 0% of sessions reach a cart"
 
 
 def test_the_funnel_says_of_which_sessions(numbers: Numbers) -> None:

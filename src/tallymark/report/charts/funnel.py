@@ -47,9 +47,17 @@ def funnel(numbers: Numbers) -> Chart:
 
 
 def _funnel_title(steps: tuple[tuple[str, Rate], ...]) -> str:
-    known = [(rate.value, name) for name, rate in steps[:3] if rate.value is not None]
+    sold = steps[3][1].numerator > 0
+    # Who bought had a cart: a step that nobody at all reached was never recorded.
+    known = [
+        (rate.value, name)
+        for name, rate in steps[:3]
+        if rate.value is not None and not (sold and rate.numerator == 0)
+    ]
     if not known:
-        return "No session went further than looking"
+        return "Carts and checkouts were not recorded" if sold else (
+            "No session went further than looking"
+        )  # fmt: skip
     share, name = min(known)
     words = {
         "Session → cart": "sessions reach a cart",
