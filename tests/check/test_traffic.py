@@ -272,3 +272,45 @@ def test_half_a_day_is_no_wave_of_bots(shop: Shop, wave: int) -> None:
     found = findings(shop.check())
     assert "file_ends_early" in {one.rule for one in found}
     assert len([one for one in found if one.rule == "bot_wave"]) == bool(wave)
+
+
+def _checkouts(number: int, bots: int, agents: str = BOT) -> list[Row]:
+    """A checkout of somebody in every hour but the first two, and some of bots from 10:00 on."""
+    own = [
+        event(client_id=f"c{number}-{hour}-3", event_name="checkout_started",
+              timestamp=f"2031-05-{number:02}T{hour:02}:40:00Z")
+        for hour in range(2, 24)
+    ]  # fmt: skip
+    theirs = [
+        event(client_id=f"b{number}-{at}", event_name="checkout_started", user_agent=agents,
+              timestamp=f"2031-05-{number:02}T{10 + at % 3}:{at:02}:30Z")
+        for at in range(bots)
+    ]  # fmt: skip
+    return sorted([*made_day(number), *own, *theirs], key=lambda row: row["timestamp"])
+
+
+@pytest.mark.parametrize(
+    ("bots", "severity", "said"),
+    [(12, "P2", "12 of 15 checkout_start events (80.0%) from 10:00 to 13:00 come from bots"),
+     (5, "P3", "5 of 8 checkout_start events (62.5%) from 10:00 to 13:00 come from bots")],
+)  # fmt: skip
+def test_bots_that_start_checkouts(shop: Shop, bots: int, severity: str, said: str) -> None:
+    """Told with the step, the hours, the bots and a query; many are a warning."""
+    for number in range(1, 8):
+        rows = _checkouts(number, bots if number == 7 else 0)
+        shop.put(as_csv(rows), f"2031-05-{number:02}.csv")
+    (found,) = findings(shop.check(), "bot_actions", "bot_wave")
+    assert (found.id, found.severity) == ("bot_actions:checkout_start", severity)
+    assert (found.rows, found.since) == (bots, "2031-05-07T10:00:00.000Z")
+    assert found.message.startswith(said)
+    assert found.evidence["bots"] == {"Googlebot": bots}
+    assert "is_bot" in (found.query or "")
+
+
+@pytest.mark.parametrize(("agents", "usual"), [(BOT, 20), ("Mozilla/5.0 (X11) Firefox/140.0", 0)])
+def test_checkouts_as_on_other_days(shop: Shop, agents: str, usual: int) -> None:
+    """Bots that always did so are how this shop is, and people are no bots."""
+    for number in range(1, 8):
+        rows = _checkouts(number, 20 if number == 7 else usual, agents)
+        shop.put(as_csv(rows), f"2031-05-{number:02}.csv")
+    assert not findings(shop.check(), "bot_actions")

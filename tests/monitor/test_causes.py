@@ -68,6 +68,9 @@ UNREAD = fact("column_type_changed:timestamp", column="timestamp", nothing_accep
           measured("delivery_shrunken")], {UNREAD.id}),
         ([fact("order_negative_revenue"), measured("purchase_rate"), measured("aov")],
          {"order_negative_revenue"}),
+        # What bots do is in no rate, whatever step they did it to.
+        ([fact("bot_actions:checkout_start"), measured("checkout_rate")],
+         {"bot_actions:checkout_start", "checkout_rate"}),
         # Rows that were added without an id are in no session: they explain no step of the funnel.
         ([measured("identity_coverage"), fact("anonymous_rows"), fact("client_missing"),
           measured("checkout_rate"), measured("sessions")],

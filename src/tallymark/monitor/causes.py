@@ -60,6 +60,8 @@ _ABOUT = {
 _SCHEMA = ("column_", "payload_field_")
 _GONE = "event_vanished"  # explains the rows of the unknown event that came instead
 _ROWS_KINDS = ("delivery_missing", "file_", "hours_", "missing_days", "same_bytes")
+# Its rows are in no rate, whatever step of the funnel its id names.
+_OUT_OF_RATES = frozenset({"bot_actions"})
 # About when a delivery came, or about another day: this day's numbers are as good as any.
 _OF_NO_NUMBERS = frozenset({"file_late", "missing_days"})
 _COVERAGE = "_coverage"  # ends the name of a metric that measures what it depends on
@@ -135,7 +137,7 @@ class Causes:
         found = set(_ABOUT.get(kind, ()))
         if kind.startswith("file_") or finding.evidence.get("nothing_accepted"):
             found.add(ROWS)
-        if name:
+        if name and kind not in _OUT_OF_RATES:
             found.add(name)
         if kind in _FIELDS and name:
             found.add(name if name.startswith(_EVENT) else _EVENT + name)

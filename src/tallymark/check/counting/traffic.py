@@ -31,6 +31,7 @@ _MOST_DAYS = 62
 _AGENTS = 5000  # distinct user agents classified, the commonest first; a hostile file has millions
 _HOSTS = 1000
 _CACHED = 16_384
+_ACTS = frozenset({"add_to_cart", "checkout_start", "purchase", "email"})  # steps one must do
 _NAMES = 3  # bots and hosts that a finding names
 _NAME_LENGTH = 64
 _DOUBLES_FEW = 0.004  # share of double-fired events below which nobody counts them exactly
@@ -63,6 +64,7 @@ class Traffic:
         of: Rows by hour that a measure could be true of, where those are not all rows.
         busy: The busiest clients: (events in their busiest hour, that hour's index, all events).
         bots: The commonest bots and their rows.
+        actors: The bots that did most of what people do: carts, checkouts, orders, sign-ups.
         hosts: The commonest internal hosts and their rows.
     """
 
@@ -76,6 +78,7 @@ class Traffic:
     of: Mapping[str, Sequence[int]] = field(default_factory=dict)
     busy: Sequence[tuple[int, int, int]] = ()
     bots: Sequence[tuple[str, int]] = ()
+    actors: Sequence[tuple[str, int]] = ()
     hosts: Sequence[tuple[str, int]] = ()
 
     def as_entry(self) -> dict[str, Any]:
@@ -91,6 +94,7 @@ class Traffic:
             "of": {name: packed(counts) for name, counts in self.of.items()},
             "busy": [list(one) for one in self.busy],
             "bots": [list(one) for one in self.bots],
+            "actors": [list(one) for one in self.actors],
             "hosts": [list(one) for one in self.hosts],
         }
 
@@ -142,6 +146,7 @@ class _Measuring:
         self.contract = contract
         self.shop = contract.merged_into(shop)
         self.rows = 0
+        self.actors: list[tuple[str, int]] = []
         self.places: dict[Hour, int] = {}
         self.shares: dict[str, tuple[int, int]] = {}
         self.by_hour: dict[str, list[int]] = {}
@@ -164,7 +169,8 @@ class _Measuring:
         return Traffic(
             days=days, zone=self.shop.timezone, hours=hours, first=first, last=last,
             shares=dict(sorted(self.shares.items())), by_hour=dict(sorted(self.by_hour.items())),
-            of=dict(sorted(self.of.items())), busy=self._busy(), bots=bots, hosts=hosts,
+            of=dict(sorted(self.of.items())), busy=self._busy(), bots=bots,
+            actors=self.actors, hosts=hosts,
         )  # fmt: skip
 
     def _days(self, groups: Sequence[tuple[Any, ...]]) -> list[str]:
@@ -219,6 +225,8 @@ class _Measuring:
             for role, fault in flags.items():
                 if role in self.roles:
                     self._note(role, at, count if faults & fault else 0, count)
+            if "user_agent" in self.roles and step in _ACTS:
+                self._note(f"bot:{step}", at, 0, count)
             if "client_id" in self.roles and step != "page_view":
                 self._note("client_id:deep", at, count if faults & Fault.CLIENT else 0, count)
             # Rows that were added without an id have no referrer either; ids are judged by
@@ -254,21 +262,36 @@ class _Measuring:
                 f"count(case when {told.get(name) or 'false'} then 1 end)" for name in conditions
             )
             for row in self.engine.rows(
-                f"select event_date, event_hour, {counts}, count(case when {known} then 1 end), "
-                f"count(case when {here} then 1 end) from {self.source} where {self.sound} "
-                f"and ({' or '.join(told.values())}) group by all"
+                f"select event_date, event_hour, step, {counts}, "
+                f"count(case when {known} then 1 end), count(case when {here} then 1 end) "
+                f"from {self.source} where {self.sound} and ({' or '.join(told.values())}) "
+                "group by all"
             ):
                 self._apart(row)
+        if any(bad for name, (bad, _) in self.shares.items() if name.startswith("bot:")):
+            self.actors = self._acting(conditions["bot"])
         return bot_names, host_names
+
+    def _acting(self, is_bot: str) -> list[tuple[str, int]]:
+        """The commonest of the bots that did what people do."""
+        names: Counter[str] = Counter()
+        for agent, count in self.engine.rows(
+            f"select user_agent, count(*) from {self.source} where {self.sound} and ({is_bot}) "
+            f"and step in ({', '.join(map(literal, sorted(_ACTS)))}) group by user_agent"
+        ):
+            names[_bot_name(agent)] += count
+        return _commonest(names)
 
     def _apart(self, row: Sequence[Any]) -> None:
         """Count an hour's rows of bots and testers, and take them out of the referrer's counts."""
-        at, count = self._at(row), row[4]
-        for name, bad in (("bot", row[2]), ("internal", row[3])):
+        at, step, count = self._at(row), row[2], row[5]
+        for name, bad in (("bot", row[3]), ("internal", row[4])):
             if bad:
                 self._note(name, at, bad, 0)
+        if row[3] and step in _ACTS:
+            self._note(f"bot:{step}", at, row[3], 0)
         if "referrer" in self.roles:
-            self._note("referrer", at, row[5] - count, -count)
+            self._note("referrer", at, row[6] - count, -count)
 
     def _agents(self) -> tuple[list[str], list[str], list[tuple[str, int]]]:
         """The user agents, commonest first, which of them are bots, and the commonest bots."""
@@ -282,10 +305,9 @@ class _Measuring:
         names: Counter[str] = Counter()
         bots = []
         for agent, count in counted:
-            told = _classified(agent)
-            if told.is_bot:
+            if _classified(agent).is_bot:
                 bots.append(agent)
-                names[(told.bot_name or "bot")[:_NAME_LENGTH]] += count
+                names[_bot_name(agent)] += count
         return [agent for agent, _ in counted], bots, _commonest(names)
 
     def _hosts(self) -> tuple[list[str], list[tuple[str, int]]]:
@@ -361,6 +383,10 @@ class _Measuring:
 @functools.lru_cache(maxsize=_CACHED)
 def _classified(agent: str) -> Agent:
     return classify_agents([agent])[0]
+
+
+def _bot_name(agent: str) -> str:
+    return (_classified(agent).bot_name or "bot")[:_NAME_LENGTH]
 
 
 def _in(column: str, values: Sequence[str]) -> str:

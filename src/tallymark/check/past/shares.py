@@ -50,6 +50,7 @@ _FEW_HOURS = 6  # beside a stretch, to tell how uneven the hours of the day are
 _NEXT_TO_NONE = 0.002  # a usual share below which every row counts as touched
 _NEVER = 0.999  # share of empty values above which a column counts as never filled
 _LOST_CHANCE = 1e-6
+_MANY_ACTS = 0.2  # share of a step's events that are of bots, from which on it is a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ _EMPTY = {"client_id": "client_missing", "user_agent": "agent_missing"}  # told 
 _BOTS = "bot_majority"
 _PAYLOAD = "event_data:"
 _DOUBLE = "double:"
+_ACTING = "bot:"
 
 
 def _kind(name: str) -> _Kind:
@@ -93,6 +95,9 @@ def _kind(name: str) -> _Kind:
     if name.startswith(_PAYLOAD):
         return _Kind("column_partly_empty", "have an empty event_data", f"{step} events",
                      "payload is null", f"step = {literal(step)}")  # fmt: skip
+    if name.startswith(_ACTING):
+        return _Kind("bot_actions", "come from bots", f"{step} events", "is_bot",
+                     f"step = {literal(step)}")  # fmt: skip
     if name.startswith(_DOUBLE):
         return _Kind(
             "double_fired", "repeat the same event of the same client and page within "
@@ -233,7 +238,9 @@ class Shares:
         if touched != rows:
             before += f", so about {touched:,} are too many"
         hit = Hit(
-            subject=name.removeprefix(_DOUBLE) if ":" in name or check.startswith("column") else "",
+            subject=name.removeprefix(_DOUBLE).removeprefix(_ACTING)
+            if ":" in name or check.startswith("column")
+            else "",
             message=f"{rows:,} of {of:,} {kind.rows} ({part(rows / of)}){_when(window)} "
             f"{kind.says}{before}{more}",
             rows=touched,
@@ -265,6 +272,11 @@ class Shares:
             if self._ids_are_lost(entry, window):
                 return "client_ids_lost", None, "; carts and purchases too: the ids are lost"
             return kind.check, None, "; other steps keep theirs: rows without an id were added"
+        if name.startswith(_ACTING):
+            counts = _counts(entry, name)
+            many = counts.bad >= _MANY_ACTS * counts.of
+            rule = self.rules.get(kind.check)
+            return kind.check, min(rule.severity, Severity.P2) if rule and many else None, ""
         if not kind.check.startswith("column"):
             return kind.check, None, ""
         column = self.contract.by_role(name.partition(":")[0])
@@ -368,10 +380,16 @@ def _when(window: Window | None) -> str:
     return f" from {begins:02}:00 to {ends:02}:00"
 
 
+def _subject(name: str) -> str:
+    return name.removeprefix(_DOUBLE).removeprefix(_ACTING)
+
+
 def _named(name: str, traffic: Mapping[str, Any]) -> dict[str, Any]:
     """Who the bots are, and which hosts are internal."""
     if name == "bot":
         return {"bots": {bot: count for bot, count in traffic["bots"]}}  # noqa: C416 -- JSON pairs
+    if name.startswith(_ACTING):
+        return {"bots": dict(traffic.get("actors", ()))}
     if name == "internal":
         return {"hosts": {host: count for host, count in traffic["hosts"]}}  # noqa: C416
     return {}
