@@ -16,7 +16,7 @@ from tallymark.check.past.seen import keep_keys, seen_before
 from tallymark.ingest.payloads import parse_order
 from tests.check.days_made import Row, findings, made_day, made_days
 from tests.check.judging import Shop
-from tests.ingest.making import CONTRACT, as_csv
+from tests.ingest.making import CONTRACT, as_csv, purchase
 
 Payload = dict[str, Any]
 ITEMS = [{"item_name": "Tea", "item_price": 5, "quantity": 2},
@@ -232,3 +232,32 @@ def test_orders_of_one_day_are_measured_once() -> None:
     assert facts.by_hour["zero"] == [1, 0, 0, 0]
     assert facts.by_hour["field:items"] == [0, 0, 1, 0]
     assert len(facts.keys) == 2  # money that went back is no order
+
+
+def _bought(number: int, minute: int, **more: Any) -> Row:
+    payload = {"transaction_id": f"T-{number}", "revenue": 12.5, "items": ITEMS,
+               "user_email": "a@mail.example"} | more  # fmt: skip
+    return purchase(payload, client_id="c1", timestamp=f"2031-05-05T12:{minute:02}:30.000Z")
+
+
+@pytest.mark.parametrize(
+    ("again", "rows", "severity"),
+    [
+        ([_bought(2, 9)], 1, "P3"),
+        ([_bought(2, 9, user_email="A@mail.example "), _bought(3, 20), _bought(4, 40)], 3, "P2"),
+        ([_bought(1, 9)], 0, ""),  # the same id: a redelivery
+        ([_bought(2, 58)], 0, ""),  # so late, they wanted another
+        ([_bought(2, 9, revenue=25)], 0, ""),
+        ([_bought(2, 9, user_email="b@mail.example")], 0, ""),
+        ([_bought(2, 9, items=[*ITEMS, {"item_id": "z", "item_name": "Tea"}])], 0, ""),
+    ],
+)
+def test_the_same_basket_under_a_new_id(
+    shop: Shop, again: list[Row], rows: int, severity: str
+) -> None:
+    """Told where a customer seems to buy the same twice at once, with a count and its worth."""
+    day = sorted([*made_day(5), _bought(1, 0), *again], key=lambda row: row["timestamp"])
+    shop.put(as_csv(day))
+    found = findings(shop.check(), "order_again")
+    assert [(one.rows, one.severity) for one in found] == [(rows, severity)] * bool(rows)
+    assert [one.money for one in found] == [Decimal("12.5") * rows] * bool(rows)

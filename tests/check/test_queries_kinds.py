@@ -301,6 +301,30 @@ def test_headers_and_days_can_be_counted_again(tmp_path: Path) -> None:
         assert opened.execute(str(gap.query)).fetchall() == [(gap.evidence["days"],)]
 
 
+def test_bots_and_baskets_that_come_again_can_be_counted_again(tmp_path: Path) -> None:
+    """Checkouts that bots started, and orders under a new id whose payload is written otherwise."""
+    raw = _shop(tmp_path)
+    bot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+    for day in range(1, 8):
+        starts = [
+            event(client_id=f"s-{day}-{at}", timestamp=_time(day, at, 30),
+                  event_name="checkout_started", **({"user_agent": bot} if day == 7 else {}))
+            for at in range(20)
+        ]  # fmt: skip
+        written: list[dict[str, Any]] = [
+            {}, {"user_email": " ONE@mail.example "}, {"user_email": None}, {"revenue": 10.0},
+            {"revenue": "10"}, {"items": None}, {"items": []}, {"revenue": 0}, {"revenue": -10},
+        ]  # fmt: skip
+        orders = [_order(day, f"A{day}{at}", "one", at, **more) for at, more in enumerate(written)]
+        again = _order(day, f"A{day}0", "one", 50)
+        _put(raw, day, [*_views(day), *starts, *orders, again, _order(day, "", "one", 55)])
+    checked, told = _counted(tmp_path)
+    assert {"bot_actions by query", "order_again by query"} <= told
+    found = [one for report in checked.deliveries for one in report.findings
+             if one.rule == "order_again"]  # fmt: skip
+    assert [(one.rows, one.severity) for one in found] == [(3, "P2")] * 7
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "planted",

@@ -18,6 +18,7 @@ from tallymark.check.counting.broken_lines import broken_lines
 from tallymark.check.counting.edges import CUT_FIX, DAYS_FIX, strays_of
 from tallymark.check.counting.facts import Facts
 from tallymark.check.counting.money import Again, Touched
+from tallymark.check.counting.orders import TWIN_MS
 from tallymark.check.counting.row_shares import kept_out, share_above, times, without
 from tallymark.check.counting.samples import LINES, Look
 from tallymark.check.header import column_words
@@ -69,6 +70,7 @@ HISTORY_CHECKS = (
     "order_zero_revenue", "order_far_revenue", "order_test_share", "order_revenue_mismatch",
     "order_redelivered_history", "order_id_collision_history", "order_conflict_history",
 )  # fmt: skip
+_MANY_TWINS = 0.05  # of the purchases; fewer are a customer who wanted another of the same
 ROW_CHECKS = ("broken_row", "time_unparseable", "event_name_missing")
 
 
@@ -447,6 +449,20 @@ def _order_redelivered(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
         "are the same order of the same customer again; each is counted once",
         query=_orders_again(facts, "status = 'redelivery'"),
         again="redelivered",
+    )  # fmt: skip
+
+
+@_check
+def _order_again(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
+    found = facts.orders.twins
+    many = found > 1 and found >= _MANY_TWINS * facts.orders.orders
+    yield from _orders_above(
+        facts, rule, found,
+        "repeat what the same customer bought within the half hour before, under another "
+        "transaction id: all count",
+        severity=min(rule.severity, Severity.P2) if many else None,
+        query=queries.twins(facts.delivery.key, facts.names.model_dump(), TWIN_MS),
+        money=facts.orders.twin_revenue,
     )  # fmt: skip
 
 

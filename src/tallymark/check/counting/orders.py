@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,13 +18,14 @@ from tallymark.contract import Contract, Payload
 from tallymark.ingest.identity import is_refund, is_test, same_customer
 from tallymark.ingest.payloads import Order, parse_order
 
-__all__ = ["OrderFacts", "OrderKey", "chance_collisions", "id_spaces", "measure_orders"]
+__all__ = ["TWIN_MS", "OrderFacts", "OrderKey", "chance_collisions", "id_spaces", "measure_orders"]
 
 MAX_FIELDS = 200  # distinct payload keys worth following; a hostile payload may invent more
 MAX_HOURS = 24 * 62  # hours of one delivery that are told apart
 HOUR_MS = 3_600_000
 _COUNTER = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
 _FOLLOWED = 40  # partly filled fields whose empty places are counted by the hour
+TWIN_MS = 30 * 60 * 1000  # nobody buys the same things again so soon: a page was loaded again
 _SPACES = 20  # kinds of ids that a ledger entry remembers
 _PREFIX = 64
 
@@ -43,6 +45,8 @@ class OrderFacts:
         first_hour: The hour since 1970 that the lists by hour begin with.
         by_hour: Purchases (``orders``), their lines (``lines``), purchases of a kind (``zero``),
             empty values of partly filled fields (``field:`` and its name); all by hour.
+        twins: Purchases that repeat what the same customer just bought, under another id.
+        twin_revenue: What those state.
         sums: How revenue compares with the items.
         sizes: By currency and power of two of the revenue, how many, and the hour of the first.
         keys: Who bought what under which id, as hashes.
@@ -61,7 +65,9 @@ class OrderFacts:
     conflicting: int = 0
     colliding_ids: int = 0
     distinct_ids: int = 0
+    twins: int = 0
     revenue: Decimal = Decimal(0)
+    twin_revenue: Decimal = Decimal(0)
     colliding_revenue: Decimal = Decimal(0)
     chance_collisions: float | None = None
     fields: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -101,6 +107,7 @@ def measure_orders(rows: Sequence[Row], contract: Contract) -> OrderFacts:
     revenues = [order.revenue for order in orders if order.revenue is not None]
     odd = [(ms, _no_number(order, names), _worthless(order), is_test(order))
            for _, ms, order in parsed]  # fmt: skip
+    twins = _twins(rows, parsed, names)
     fields = _filled([order for order in orders if order.valid], names)
     first, by_hour = _hourly(parsed, fields, names)
     return OrderFacts(
@@ -113,6 +120,8 @@ def measure_orders(rows: Sequence[Row], contract: Contract) -> OrderFacts:
         zero=sum(1 for one in odd if one[2]),
         test=sum(1 for one in odd if one[3]),
         distinct_ids=len(by_id),
+        twins=len(twins),
+        twin_revenue=sum(twins, Decimal(0)),
         revenue=sum(revenues, Decimal(0)),
         chance_collisions=chance_collisions(drawn),
         fields=fields,
@@ -126,6 +135,29 @@ def measure_orders(rows: Sequence[Row], contract: Contract) -> OrderFacts:
               and not is_refund(order)],
         **_identities(by_id.values()),
     )  # fmt: skip
+
+
+def _twins(
+    rows: Sequence[Row], parsed: Sequence[tuple[str | None, int, Order]], names: Payload
+) -> list[Decimal]:
+    """The revenue of each purchase that is another's but for its id, soon after that one."""
+    alike: dict[tuple[str, Decimal], list[int]] = {}
+    for at, (client, _, order) in enumerate(parsed):
+        who = order.customer or client
+        if who and order.items and order.revenue and order.revenue > 0 and order.transaction_id:
+            alike.setdefault((who, order.revenue), []).append(at)
+    found = []
+    for (_, revenue), places in alike.items():
+        last: dict[str, tuple[int, str | None]] = {}
+        for at in places if len(places) > 1 else ():
+            tree = json.loads(rows[at][2] or "{}", parse_int=str, parse_float=str)
+            bought = json.dumps(tree.get(names.items))
+            _, ms, order = parsed[at]
+            before, known = last.get(bought, (ms, order.transaction_id))
+            if known != order.transaction_id and ms - before <= TWIN_MS:
+                found.append(revenue)
+            last[bought] = (ms, order.transaction_id)
+    return found
 
 
 def _customers(group: Sequence[tuple[str | None, Order]]) -> Sequence[int]:

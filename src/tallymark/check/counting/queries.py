@@ -24,7 +24,7 @@ __all__ = [
     "OBJECT", "SOUND", "UNREADABLE", "answerable", "blank", "broken_lines", "command", "days_held",
     "empty_places", "filled", "fired_twice", "id_again", "many_from_one", "named_item", "number",
     "purchases", "repeats", "rows_of", "rows_of_events", "rows_of_orders", "rows_read", "stated",
-    "told_paths", "unsummed", "without_column",
+    "told_paths", "twins", "unsummed", "without_column",
 ]  # fmt: skip
 
 SOUND = f"faults & {REJECTED.value} = 0"  # of a landed row: nothing keeps it out of `events`
@@ -209,6 +209,23 @@ def rows_of_orders(key: str, condition: str) -> str:
         f"select count(*) from fct_orders where {condition} and exists (select 1 from events "
         f"where delivery = {literal(key)} and step = 'purchase' and event_time = ordered_at "
         f"and events.client_id is not distinct from fct_orders.client_id and {OBJECT})"
+    )
+
+
+def twins(key: str, names: Mapping[str, str], within_ms: int) -> str:
+    """Purchases that repeat what the same customer just bought, under another transaction id."""
+    items = f"json_extract(payload, {_pointer(names['items'])})"
+    return (
+        "select count(*) from (select event_ms, id, lag(id) over told as known, event_ms - "
+        "lag(event_ms) over told as apart from (select event_ms, line_number, coalesce(nullif("
+        f"lower(trim({_value(names['email'])})), ''), client_id) as who, "
+        f"{number(names['revenue'])} as revenue, nullif(trim({_value(names['transaction_id'])}), "
+        f"'') as id, case when json_valid(payload) then cast({items} as varchar) end as bought "
+        "from events "
+        f"where delivery = {literal(key)} and step = 'purchase' and {OBJECT}) "
+        f"where who is not null and revenue > 0 and id is not null and bought not in {_NO_VALUE} "
+        "window told as (partition by who, revenue, bought order by event_ms, line_number)) "
+        f"where known <> id and apart <= {within_ms}"
     )
 
 
