@@ -298,6 +298,8 @@ def test_bots_that_start_checkouts(shop: Shop, bots: int, severity: str, said: s
     """Told with the step, the hours, the bots and a query; many are a warning."""
     for number in range(1, 8):
         rows = _checkouts(number, bots if number == 7 else 0)
+        rows += [event(timestamp=f"2031-05-{number:02}T05:00:30Z", user_agent=BOT,
+                       client_id=f"a{number}", event_name="product_added_to_cart")]  # fmt: skip
         shop.put(as_csv(rows), f"2031-05-{number:02}.csv")
     (found,) = findings(shop.check(), "bot_actions", "bot_wave")
     assert (found.id, found.severity) == ("bot_actions:checkout_start", severity)

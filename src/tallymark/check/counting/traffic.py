@@ -64,7 +64,7 @@ class Traffic:
         of: Rows by hour that a measure could be true of, where those are not all rows.
         busy: The busiest clients: (events in their busiest hour, that hour's index, all events).
         bots: The commonest bots and their rows.
-        actors: The bots that did most of what people do: carts, checkouts, orders, sign-ups.
+        actors: By step that people do, a cart or a checkout: the commonest bots that did it.
         hosts: The commonest internal hosts and their rows.
     """
 
@@ -78,7 +78,7 @@ class Traffic:
     of: Mapping[str, Sequence[int]] = field(default_factory=dict)
     busy: Sequence[tuple[int, int, int]] = ()
     bots: Sequence[tuple[str, int]] = ()
-    actors: Sequence[tuple[str, int]] = ()
+    actors: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
     hosts: Sequence[tuple[str, int]] = ()
 
     def as_entry(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class Traffic:
             "of": {name: packed(counts) for name, counts in self.of.items()},
             "busy": [list(one) for one in self.busy],
             "bots": [list(one) for one in self.bots],
-            "actors": [list(one) for one in self.actors],
+            "actors": {step: [list(one) for one in told] for step, told in self.actors.items()},
             "hosts": [list(one) for one in self.hosts],
         }
 
@@ -146,7 +146,7 @@ class _Measuring:
         self.contract = contract
         self.shop = contract.merged_into(shop)
         self.rows = 0
-        self.actors: list[tuple[str, int]] = []
+        self.actors: dict[str, list[tuple[str, int]]] = {}
         self.places: dict[Hour, int] = {}
         self.shares: dict[str, tuple[int, int]] = {}
         self.by_hour: dict[str, list[int]] = {}
@@ -272,15 +272,15 @@ class _Measuring:
             self.actors = self._acting(conditions["bot"])
         return bot_names, host_names
 
-    def _acting(self, is_bot: str) -> list[tuple[str, int]]:
-        """The commonest of the bots that did what people do."""
-        names: Counter[str] = Counter()
-        for agent, count in self.engine.rows(
-            f"select user_agent, count(*) from {self.source} where {self.sound} and ({is_bot}) "
-            f"and step in ({', '.join(map(literal, sorted(_ACTS)))}) group by user_agent"
+    def _acting(self, is_bot: str) -> dict[str, list[tuple[str, int]]]:
+        """The commonest of the bots that did what people do, by what they did."""
+        names: dict[str, Counter[str]] = {}
+        for step, agent, count in self.engine.rows(
+            f"select step, user_agent, count(*) from {self.source} where {self.sound} and "
+            f"({is_bot}) and step in ({', '.join(map(literal, sorted(_ACTS)))}) group by all"
         ):
-            names[_bot_name(agent)] += count
-        return _commonest(names)
+            names.setdefault(step, Counter())[_bot_name(agent)] += count
+        return {step: _commonest(told) for step, told in sorted(names.items())}
 
     def _apart(self, row: Sequence[Any]) -> None:
         """Count an hour's rows of bots and testers, and take them out of the referrer's counts."""

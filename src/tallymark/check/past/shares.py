@@ -389,7 +389,7 @@ def _named(name: str, traffic: Mapping[str, Any]) -> dict[str, Any]:
     if name == "bot":
         return {"bots": {bot: count for bot, count in traffic["bots"]}}  # noqa: C416 -- JSON pairs
     if name.startswith(_ACTING):
-        return {"bots": dict(traffic.get("actors", ()))}
+        return {"bots": dict(traffic.get("actors", {}).get(_subject(name), ()))}
     if name == "internal":
         return {"hosts": {host: count for host, count in traffic["hosts"]}}  # noqa: C416
     return {}
