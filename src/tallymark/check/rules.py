@@ -66,8 +66,9 @@ HISTORY_CHECKS = (
     "file_bom", "file_delimiter", "file_size", "file_ends_early", "file_late", "missing_days",
     "hours_silent", "event_vanished",
     "client_volume", "column_emptied", "column_partly_empty", "client_ids_lost", "anonymous_rows",
-    "bot_wave", "bot_actions", "bot_majority", "internal_traffic", "double_fired", "order_revenue_not_a_number",
-    "order_zero_revenue", "order_far_revenue", "order_test_share", "order_revenue_mismatch",
+    "bot_wave", "bot_actions", "bot_majority", "internal_traffic", "double_fired",
+    "order_revenue_not_a_number", "order_zero_revenue", "order_far_revenue", "order_test_share",
+    "order_revenue_mismatch",
     "order_redelivered_history", "order_id_collision_history", "order_conflict_history",
 )  # fmt: skip
 _MANY_TWINS = 0.05  # of the purchases; fewer are a customer who wanted another of the same
