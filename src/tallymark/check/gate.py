@@ -139,8 +139,8 @@ class Gate:
                 entry = arrived(entry, before.get(entry["delivery"]), before, self.clock.now)
                 if new:
                     judged += 1
+                    entry["left_open"] = self.quarantine.open_mark(entry["delivery"])
                     if self.warehouse is not None:
-                        entry["left_open"] = self.quarantine.open_mark(entry["delivery"])
                         self.warehouse.record(entry)
                 known[entry["delivery"]] = entry
                 if progress is not None:
