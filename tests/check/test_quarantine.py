@@ -11,9 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tallymark.check.quarantined import quarantine
 from tallymark.check.quarantined.quarantine import Quarantine, Row, hopeless
 from tallymark.check.quarantined.rowfile import RowFile, read_records
 from tallymark.config import Quarantine as Kept
+from tallymark.engine.digest import file_digest
 from tallymark.results import Verdict
 from tests.check.judging import Shop
 from tests.ingest.making import COLUMNS, as_csv, as_parquet, event
@@ -158,6 +160,24 @@ def test_what_a_corrected_delivery_replaces_is_history(shop: Shop) -> None:
     assert sorted(Path(one).name for one in past) == ["delivery.json", "rows.csv", "rows.json"]
     assert any((shop.quarantine / one).read_bytes() == first for one in past)
     assert [one for one in _files(shop.quarantine) if one.startswith("files/")]
+
+
+@pytest.mark.parametrize("content", [b"", as_csv([*SOUND, LATE])])
+def test_another_process_may_be_faster(
+    content: bytes, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check beside a run moves the same files to the history: neither trips over the other."""
+    shop.one(content)
+    there = {one for one in _files(shop.quarantine) if not one.startswith("files/")}
+
+    def moved(path: Path) -> str:
+        digest = file_digest(path)
+        path.unlink()
+        return digest
+
+    monkeypatch.setattr(quarantine, "file_digest", moved)
+    assert shop.one(as_csv(SOUND)).verdict is Verdict.PASS
+    assert there.isdisjoint(_files(shop.quarantine))
 
 
 def test_judging_again_leaves_the_quarantine_alone(shop: Shop) -> None:

@@ -182,13 +182,10 @@ class Quarantine:
 
         Somebody may have judged it meanwhile by other rules, or other bytes of its name.
         """
-        digest = hashlib.sha256()
         there = [path for path in self._open_files(key).values() if path.is_file()]
-        for path in there:
-            digest.update(f"{path.name}\0".encode())
-            if path.suffix == ".json":  # which has the hash of the rows
-                digest.update(path.read_bytes())
-        return digest.hexdigest()[:16] if there else ""
+        # The note on rows has the hash of the rows.
+        told = [one.name + (_digest(one) if one.suffix == ".json" else "") for one in there]
+        return hashlib.sha256("\0".join(told).encode()).hexdigest()[:16] if told else ""
 
     def past(self, key: str) -> list[Path]:
         """The folders of what was kept out of a delivery once, and is not any more, or settled."""
@@ -210,20 +207,20 @@ class Quarantine:
 
         The note goes last: while it is there, a run that was killed is finished by the next.
         """
-        files = {name: path for name, path in self._open_files(key).items() if path.is_file()}
-        gone = {name: path for name, path in files.items() if name not in but}
-        if not gone:
+        gone = {name: path for name, path in self._open_files(key).items() if name not in but}
+        # A check beside a run retires the same files: what it has moved is where it belongs.
+        held = {name: text for name, path in gone.items() if (text := _digest(path))}
+        if not held:
             return
-        noted = gone.get("delivery.json") or gone.get("rows.json")
+        noted = gone["delivery.json"] if "delivery.json" in held else gone.get("rows.json")
         version = str(self._read(noted).get("version", "unknown")) if noted else "unknown"
-        digest = hashlib.sha256()
-        for _, path in sorted(gone.items()):
-            digest.update(file_digest(path).encode())
-        place = self._past(key) / f"{version[:16]}-{digest.hexdigest()[:8]}"
+        mark = hashlib.sha256("".join(held[name] for name in sorted(held)).encode()).hexdigest()
+        place = self._past(key) / f"{version[:16]}-{mark[:8]}"
         place.mkdir(parents=True, exist_ok=True)
         for name in ("rows.csv", "rows.json", "delivery.json"):
-            if name in gone:
-                gone[name].replace(place / name)
+            if name in held:
+                with contextlib.suppress(FileNotFoundError):
+                    gone[name].replace(place / name)
 
     def keep_delivery(
         self,
@@ -267,7 +264,7 @@ class Quarantine:
             past = self._past(delivery.key) / f"{version[:16]}-settled"
             write_atomically(past / "delivery.json", text)
             return
-        there = place.is_file() and place.read_bytes() == text
+        there = _holds(place, text.decode())
         self._retire(delivery.key, but=frozenset({"delivery.json"} if there else ()))
         write_atomically(place, text)
 
@@ -482,11 +479,20 @@ def _row_note(about: Mapping[str, Any], rows: RowFile, since: Mapping[str, str])
     return to_json({**about, "rows": rows.count, "sha256": rows.digest, "rules": rules})
 
 
+def _digest(path: Path) -> str:
+    """The hash of a file; empty if there is none, or another process has just moved it."""
+    try:
+        return file_digest(path) if path.is_file() else ""
+    except FileNotFoundError:
+        return ""
+
+
 def _holds(path: Path, expected: str) -> bool:
     """Whether a file is there and has a text, or a hash, as its content."""
-    if not path.is_file():
+    try:
+        if path.suffix == ".csv":
+            with path.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest() == expected
+        return path.read_bytes() == expected.encode()
+    except FileNotFoundError:
         return False
-    if path.suffix == ".csv":
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == expected
-    return path.read_text(encoding="utf-8") == expected
