@@ -448,7 +448,7 @@ class Project:
             gate = Gate(
                 config=self.config, contract=self.contract, rules=rules, engine=engine,
                 warehouse=warehouse, scratch=scratch, program=__version__,
-                quarantine=self.quarantine(),
+                quarantine=self.quarantine(), say=self._notice_once if only is None else None,
                 settlements=Settlements(self.paths.home / "decisions"), now=self.now,
             )  # fmt: skip
             entries, judged = gate.judge_all(

@@ -8,7 +8,8 @@ import pytest
 
 from tallymark.demo.shop import make_shop
 from tallymark.project import Project
-from tests.cli.calling import contents
+from tests.build.shop import HOUR, Shop, view
+from tests.cli.calling import call, contents
 from tests.project.shops import exports, reports, run
 
 DAYS = 8
@@ -106,3 +107,24 @@ def test_a_day_at_a_time_is_all_at_once(raw: Path, whole: Path, tmp_path: Path) 
     } == expected
     run(growing, output)
     assert reports(output) == reports(whole)
+
+
+def test_what_could_not_be_judged_again_is_said_once(tmp_path: Path) -> None:
+    """Another time zone, and a file that was moved away: its rows stay, and the run says so."""
+    shop = Shop(tmp_path)
+    for day in range(3):
+        shop.deliver(day, [view(day * 24 * HOUR + hour * HOUR) for hour in range(24)])
+    settings = shop.home / "tallymark.yml"
+    settings.write_text("input: raw\n", encoding="utf-8")
+    assert call("build", "--project", shop.home).err == ""
+    (shop.raw / shop.name(0)).rename(tmp_path / "archived.csv")
+    assert call("build", "--project", shop.home).err == ""
+    settings.write_text("input: raw\nshop: {timezone: America/New_York}\n", encoding="utf-8")
+    assert call("build", "--project", shop.home, "--dry-run").code == 0
+    said = call("build", "--project", shop.home).err
+    assert said.startswith(
+        "tallymark: 1 delivery that is not in the input any more stays as it was"
+    )
+    assert shop.name(0) in said
+    shop.deliver(3, [view(3 * 24 * HOUR)])
+    assert call("build", "--project", shop.home).err == ""

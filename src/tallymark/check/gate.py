@@ -31,6 +31,7 @@ from tallymark.check.own.values import with_values
 from tallymark.check.past.days import Clock
 from tallymark.check.past.header_history import forms_of
 from tallymark.check.past.memory import arrived, recalled, remembered
+from tallymark.check.past.out_of_reach import tell_out_of_reach
 from tallymark.check.plugins import versions
 from tallymark.check.quarantined.quarantine import Quarantine, Refusal, hopeless
 from tallymark.check.quarantined.settle import NOTHING, Settlement, Settlements
@@ -80,6 +81,7 @@ class Gate:
         scratch: A folder for unfinished work, emptied by its owner.
         settlements: What people decided about the quarantine.
         now: The time it is, where deliveries may come late; without it nothing asks a clock.
+        say: Hears what could not be judged again, if these are all deliveries that there are.
     """
 
     def __init__(  # noqa: PLR0913 -- a judge knows the law, the books and the clock
@@ -95,7 +97,9 @@ class Gate:
         program: str,
         settlements: Settlements | None = None,
         now: dt.datetime | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
+        self.say = say
         self.clock = Clock(config.shop.timezone, now)
         self.config = config
         self.settlements = settlements
@@ -147,6 +151,13 @@ class Gate:
                     progress(entry)
         self.engine.execute(f"set global threads = {max(1, threads)}")
         self.quarantine.tidy()
+        if self.warehouse is not None and self.say is not None:
+            there = {one.key for one in deliveries}
+            out_of_reach = [
+                key for key, one in known.items()
+                if key not in there and one["fingerprint"] != self._fingerprint(key, one["version"])
+            ]  # fmt: skip
+            tell_out_of_reach(self.warehouse.root, self.fingerprint, out_of_reach, self.say)
         entries = sorted(known.values(), key=lambda one: (one["date"] or "", one["delivery"]))
         return recalled(entries, self._keys), judged
 
