@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -178,6 +179,14 @@ def test_another_process_may_be_faster(
     monkeypatch.setattr(quarantine, "file_digest", moved)
     assert shop.one(as_csv(SOUND)).verdict is Verdict.PASS
     assert there.isdisjoint(_files(shop.quarantine))
+
+
+@pytest.mark.parametrize("content", [b"", as_csv([*SOUND, LATE])])
+def test_a_quarantine_that_cannot_be_written_is_named(content: bytes, shop: Shop) -> None:
+    """Not the delivery, which is fine."""
+    shop.quarantine.write_bytes(b"a file where the folder should be")
+    with pytest.raises(OSError, match=re.escape(str(shop.quarantine))):
+        shop.one(content)
 
 
 def test_judging_again_leaves_the_quarantine_alone(shop: Shop) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +53,7 @@ from tallymark.engine.digest import file_digest, new_digest
 from tallymark.engine.duckdb import DuckEngine
 from tallymark.engine.room import disk_full, no_room
 from tallymark.engine.warehouse import Warehouse
-from tallymark.errors import InputError, TallymarkError
+from tallymark.errors import InputError
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.extra import Asked
 from tallymark.ingest.header import Broken, Head, read_head
@@ -220,11 +221,14 @@ class Gate:
         finally:
             engine.close()
 
-    def _in_the_way(self, delivery: Delivery, error: OSError) -> TallymarkError:
-        """What keeps a delivery from being judged: itself, or the disk that is written to."""
+    def _in_the_way(self, delivery: Delivery, error: OSError) -> Exception:
+        """What keeps a delivery from being judged: itself, or where something is written to."""
+        root = self.warehouse.root if self.warehouse is not None else self.scratch
         if no_room(error):
-            root = self.warehouse.root if self.warehouse is not None else self.scratch
             return disk_full(error, root, self.quarantine.root, self.quarantine.root.parent)
+        named = error.filename if isinstance(error.filename, (str, os.PathLike)) else delivery.path
+        if any(Path(named).is_relative_to(place) for place in (root, self.quarantine.root)):
+            return OSError(error.errno, error.strerror, named)
         return _unreadable(delivery, error)
 
     def _passed(self, known: Entry) -> bool:
