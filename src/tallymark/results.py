@@ -19,6 +19,8 @@ from tallymark.config import Severity
 from tallymark.notebook import as_html
 
 __all__ = [
+    "FIRST_BUILD",
+    "NOTHING_CHANGED",
     "BuildPlan",
     "BuildResult",
     "CheckResult",
@@ -191,6 +193,10 @@ class CheckResult:
         return as_html("The gate", head, rows, status=self.status)
 
 
+NOTHING_CHANGED = "nothing changed since the last build"
+FIRST_BUILD = "the first build"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
     """What was built: row counts by table, amounts that reconcile, files exported.
@@ -210,6 +216,12 @@ class BuildResult:
     channel_share: float | None = None
     currency: str = "USD"
     days: Sequence[str] | None = None
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether new days were built, or none; not that of a rebuild, or of tables held back."""
+        usual = {NOTHING_CHANGED, f"all days: {FIRST_BUILD}"}
+        return self.days is not None or self.reason in usual
 
     def _repr_html_(self) -> str:
         title = f"{self.counted_orders:,} orders, {self.counted_revenue:,.2f} {self.currency}"

@@ -401,6 +401,8 @@ def _amounts(console: Console, result: RunResult) -> None:
         "built", f"{_count(result.build.tables['fct_sessions'], 'session')}, "
         f"{_count(result.build.counted_orders, 'counted order')}; reconciled to the cent",
     )  # fmt: skip
+    if not result.build.is_usual:
+        grid.add_row("", escape(plain(result.build.reason)))
     counted = _money(result.build.counted_revenue, result.build.currency)
     grid.add_row("revenue", f"{counted} counted{_with_channel(result)}")
     if result.days:

@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 
 from tallymark import terminal
 from tallymark.results import (
+    FIRST_BUILD,
+    NOTHING_CHANGED,
     BuildResult,
     CheckResult,
     DeliveryReport,
@@ -277,6 +280,29 @@ def test_one_is_not_many(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 row in 1 delivery" in said
     assert "1 counted order, €5.00" in said
     assert "1 session, 1 counted order;" in said
+
+
+@pytest.mark.parametrize(
+    ("reason", "days", "said"),
+    [
+        ("all days: the shop settings changed", None, True),
+        ("held at generation 3 by `tallymark rollback`; nothing changed since", None, True),
+        ("2031-05-05: delivery a.csv came, changed or went", ("2031-05-05",), False),
+        (f"all days: {FIRST_BUILD}", None, False),
+        (NOTHING_CHANGED, None, False),
+    ],
+)
+def test_a_run_says_why_everything_was_built_or_nothing(
+    reason: str, days: Sequence[str] | None, *, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rebuild after a change of settings, and tables that somebody went back to, are told."""
+    built = BuildResult(
+        rebuilt=True, reason=reason, tables={"fct_sessions": 1}, counted_orders=1,
+        counted_revenue=Decimal(5), reconciliation=(), currency="EUR", days=days,
+    )  # fmt: skip
+    paths = {"reports": Path("reports"), "warehouse": Path("warehouse")}
+    terminal.ran(RunResult(check=_check(), build=built, monitor=(), report=None, paths=paths))
+    assert (reason in " ".join(capsys.readouterr().out.split())) is said
 
 
 def test_a_year_of_deliveries_is_not_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ from tallymark.engine.warehouse import Publication, Warehouse
 from tallymark.errors import ReconciliationError
 from tallymark.ingest.landing_sql import landed_view
 from tallymark.ingest.url_sql import landed_urls
-from tallymark.results import BuildPlan, BuildResult, CheckResult
+from tallymark.results import NOTHING_CHANGED, BuildPlan, BuildResult, CheckResult
 
 __all__ = ["Builder"]
 
@@ -95,7 +95,7 @@ class Builder:
         """
         state = self.state(entries)
         if not full and self.warehouse.meta().get("state") == state:
-            return BuildPlan(needed=False, reason=_NOTHING, days=())
+            return BuildPlan(needed=False, reason=NOTHING_CHANGED, days=())
         if not full and (kept := held(self.warehouse, state)) is not None:
             return BuildPlan(needed=False, reason=_HELD.format(kept), days=())
         foresee_models(self.models, self._parameters(), self.own)
@@ -157,7 +157,7 @@ class Builder:
         """Nothing to build; exports that are gone or of another build are written again."""
         placed = restore_exports(self.warehouse, self.config, state=state)
         facts = json.loads(self.warehouse.meta()["facts"])
-        return _result(facts, placed, reason or _NOTHING, rebuilt=False)
+        return _result(facts, placed, reason or NOTHING_CHANGED, rebuilt=False)
 
     # ------------------------------------------------------------ all days or some
 
@@ -381,7 +381,6 @@ class Builder:
         return exports, files
 
 
-_NOTHING = "nothing changed since the last build"
 _HELD = "held at generation {} by `tallymark rollback`; nothing changed since"
 
 

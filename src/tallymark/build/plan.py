@@ -29,6 +29,7 @@ from tallymark.engine.base import identifier, literal
 from tallymark.engine.parts import relation
 from tallymark.engine.warehouse import Warehouse
 from tallymark.ingest.landing_sql import CLIENT_KEY, landed_view
+from tallymark.results import FIRST_BUILD
 
 __all__ = ["LIMIT", "Plan", "Planner", "context_days", "dates", "whole_reason"]
 
@@ -83,7 +84,7 @@ def whole_reason(old: Book | None, new: Book, config: Config, own: Iterable[str]
         own: Shipped models that the shop replaced, and own ones that read what is not published.
     """
     if old is None:
-        return "the first build"
+        return FIRST_BUILD
     names = sorted(old.settings.keys() | new.settings.keys())
     changed = [name for name in names if old.settings.get(name) != new.settings.get(name)]
     if changed:
