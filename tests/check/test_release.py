@@ -22,6 +22,7 @@ from tallymark.package import shipped
 from tallymark.project import Project
 from tallymark.results import DeliveryReport, Severity, Verdict
 from tests.build.shop import COLUMNS, HOUR, Event, Shop, cart, order, view
+from tests.cli.calling import call
 from tests.ingest.making import queried
 
 ROWS, WHOLE, EMPTY = "events_20310505.csv", "events_20310506.csv", "events_20310507.csv"
@@ -317,6 +318,21 @@ def test_a_delivery_whose_file_is_gone(shop: Shop) -> None:
     assert _open(shop) == []
     found = {one.rule: one.severity for one in _judge(shop)[EMPTY].findings}
     assert found["file_empty"] is Severity.P3
+
+
+def test_rows_of_a_file_that_is_gone_wait_for_it(shop: Shop, tmp_path: Path) -> None:
+    """Nobody is told to do again what was just done; put back, the delivery is let in."""
+    shop.build()
+    (shop.raw / ROWS).rename(tmp_path / ROWS)
+    done = _release(shop, ROWS, NAMELESS)
+    assert (done.rows_let_in, done.waiting) == (0, [NAMELESS])
+    said = call("quarantine", "release", ROWS, "--rule", NAMELESS, "--project", shop.home,
+                "--input", shop.raw)  # fmt: skip
+    assert "is not in the input any more" in said.out
+    assert f"--rule {NAMELESS}" not in said.out
+    (tmp_path / ROWS).rename(shop.raw / ROWS)
+    assert _judge(shop)[ROWS].rows_quarantined == 1
+    assert (ROWS, NAMELESS, 3) not in _open(shop)
 
 
 def test_a_decision_that_was_written_is_obeyed_by_the_next_run(shop: Shop) -> None:

@@ -219,4 +219,5 @@ def _decided(found: Outcome) -> None:
     for one in found.left:
         rows = _rows(one.rows)
         click.echo(printable(f"  still kept out by {one.rule}: {rows}; {one.why}"))
-        click.echo(printable(f"    {one.release}"))
+        waits = "the delivery is not in the input any more: put it back, and the next run obeys"
+        click.echo(printable(f"    {waits if one.rule in found.waiting else one.release}"))

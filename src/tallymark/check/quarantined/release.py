@@ -40,6 +40,7 @@ class Outcome:
         rows_accepted: How many of its rows are in ``events`` now.
         rows_quarantined: How many are not.
         left: What is still kept out and not settled.
+        waiting: Rules of these that are overridden: the delivery is not there to be judged again.
     """
 
     delivery: str
@@ -48,6 +49,7 @@ class Outcome:
     rows_accepted: int
     rows_quarantined: int
     left: Sequence[Held]
+    waiting: Sequence[str] = ()
 
 
 class Desk:
@@ -243,11 +245,14 @@ class Desk:
         now = next((one for one in entries if one["delivery"] == key), None)
         note = self.quarantine.note(key)
         accepted = int(now["rows_accepted"]) if now is not None else 0
+        left = held_in(note) if note is not None else []
+        version = str(note["version"]) if note is not None else ""
+        decided = Settlements(self.decisions).of(key, version)
         return Outcome(
             delivery=key, decision=path, rows_let_in=max(0, accepted - before),
             rows_accepted=accepted,
             rows_quarantined=int(now["rows_quarantined"]) if now is not None else 0,
-            left=held_in(note) if note is not None else [],
+            left=left, waiting=[one.rule for one in left if decided.releases(one.rule)],
         )  # fmt: skip
 
 
