@@ -123,6 +123,7 @@ def test_a_replacement_keeps_the_columns(shop: Shop) -> None:
         ("one", "select * from 'x.csv'", ("one.sql", "nothing makes")),
         ("one", "select * from information_schema.tables", ("one.sql", "no table here")),
         ("one", "select\n  1 +\nfrom (", ("one.sql", "is not SQL")),
+        ("one", f"select {'(' * 2000}1{')' * 2000} as x from fct_orders", ("nested too deeply",)),
         ("one", "select\n'open from fct_orders", ("one.sql:2: ", "' begins has no end")),
         ("one", "/* select 1 as x from fct_orders", ("one.sql", "a comment has no end")),
         (
@@ -149,6 +150,26 @@ def test_what_is_no_model_is_refused(
     """With the file named, and before anything is published."""
     shop.model(name, sql)
     _refused(shop, ModelError, *words)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "cast(client_id as integer)",
+        "cast(client_id as timestamp)",
+        "cast(concat('it''s ', chr(10), client_id, ' \"') as date)",
+        "strptime(client_id, '%Y')",
+        "cast(concat('{', client_id) as json)",
+    ],
+)
+def test_no_client_stands_in_what_went_wrong(shop: Shop, value: str) -> None:
+    """A value that the SQL of a model stumbles over may be personal; errors are kept in logs."""
+    (client,) = set(shop.values("select client_id from fct_sessions"))
+    shop.model("one", f"select {value} as x from fct_sessions")
+    with pytest.raises(ModelError) as caught:
+        shop.build()
+    assert "chars)" in caught.value.what
+    assert str(client) not in str(caught.value)
 
 
 def test_a_circle_of_models_is_refused(shop: Shop) -> None:

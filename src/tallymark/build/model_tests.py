@@ -253,7 +253,7 @@ def _counts(engine: DuckEngine, table: str, batch: Sequence[Demand]) -> list[int
         return list(engine.rows(f"select {asked} from {identifier(table)}")[0])
     except duckdb.Error:
         for one in batch:
-            with blaming(one.where, _OF_ITS_KIND):
+            with blaming(one.where, _OF_ITS_KIND, one.count):
                 engine.rows(f"select {one.count} from {identifier(table)}")
         raise
 

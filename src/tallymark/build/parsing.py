@@ -54,6 +54,8 @@ def parse(sql: str) -> Parsed:
 
     try:
         statements = [one for one in sqlglot.parse(sql, dialect="duckdb") if one is not None]
+    except RecursionError:
+        return Parsed(problem="is nested too deeply")
     except sqlglot.errors.TokenError as error:
         # "Missing ' from 2:7" where a text is not closed; of a comment nothing is said.
         found = re.match(r"Missing (\S+) from (\d+):", str(error.__cause__))
