@@ -156,6 +156,25 @@ def test_a_hurt_ledger_is_healed_not_counted() -> None:
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("state", b"{"), ("state", b"[]"), ("2026-01-09", b"\xff"), ("2026-01-09", b'{"a": 1}')],
+)
+def test_whatever_stands_in_a_judgement(name: str, content: bytes) -> None:
+    """A file of the ledger that was cut or edited, also that of an earlier day, is made anew."""
+    first = call("run", "--input", "raw")
+    path = Path("warehouse", "ledger", "days", f"{name}.json")
+    before = path.read_bytes()
+    path.write_bytes(content)
+    assert call("report").code == 0
+    assert call("export", "prometheus").code == 0
+    again = call("run", "--input", "raw").out
+    same = "Nothing has changed since the last run; this is how it stands.\n\n"
+    assert again.replace(same, "") == first.out
+    assert path.read_bytes() == before
+
+
+@pytest.mark.usefixtures("here")
 def test_what_has_changed_is_not_called_the_same(shop: Path, tmp_path: Path) -> None:
     """A decision, a delivery or another judgement is a change; a deleted report is none."""
     raw = tmp_path / "some"

@@ -384,12 +384,26 @@ class Warehouse:
         return sorted(path.stem for path in found)
 
     def judgement(self, day: str) -> dict[str, Any] | None:
-        """What the watch said of a day (its monitoring report as JSON), or None."""
+        """What the watch said of a day (its monitoring report as JSON), or None.
+
+        Raises:
+            ValueError: What is kept cannot be read.
+        """
         path = self.root / "ledger" / "days" / f"{day}.json"
         if not path.is_file():
             return None
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            msg = "no object"
+            raise ValueError(msg)  # noqa: TRY004 -- of a file's content, as all that is wrong with it
         return found
+
+    def sound_judgement(self, day: str) -> dict[str, Any]:
+        """What the watch said of a day; nothing where that is not there or cannot be read."""
+        try:
+            return self.judgement(day) or {}
+        except ValueError:
+            return {}
 
     def record_judgement(self, day: str, report: str) -> None:
         """Keep what the watch said of a day."""

@@ -71,10 +71,8 @@ class Book:
 
     def _located(self, found: Incident) -> Incident:
         """With what the rows of its last day said of it, if that day's report was kept."""
-        try:
-            kept = self._warehouse.judgement(found.date or "") or {}
-        except ValueError:  # a report that somebody wrote into says nothing of it
-            return found
+        # A report that somebody wrote into says nothing of it.
+        kept = self._warehouse.sound_judgement(found.date or "")
         told = [one for one in kept.get("incidents", []) if one.get("key") == found.key]
         return dataclasses.replace(found, evidence=told[0]["evidence"]) if told else found
 

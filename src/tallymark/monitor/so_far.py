@@ -37,8 +37,8 @@ def judged_so_far(warehouse: Warehouse) -> SoFar:
     """Every judged day, and the incidents that are over; what cannot be read is left out."""
     days = {}
     for day in warehouse.judged_days():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            days[day] = Status((warehouse.judgement(day) or {})["status"])
+        with contextlib.suppress(ValueError, KeyError):
+            days[day] = Status(warehouse.sound_judgement(day)["status"])
     known: Sequence[Incident] = ()
     with contextlib.suppress(WarehouseError):  # the watch has never run here, or its file is hurt
         known = load_incidents(warehouse)[1]

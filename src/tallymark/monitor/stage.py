@@ -103,7 +103,7 @@ class MonitorStage:
 
     def judge_all(self) -> tuple[list[MonitorResult], Told]:
         """Judge every day whose inputs changed, within a run that holds the warehouse."""
-        known = self.warehouse.judgement("state")
+        known = self.warehouse.sound_judgement("state")
         with self._watching() as (engine, watch, choices):
             state = fingerprint(
                 self.warehouse.meta()["state"], self.rules, self.config.shop, self.calendar,
@@ -112,11 +112,13 @@ class MonitorStage:
             days = watch.days()
             if not days:
                 return [], Told()
-            fresh = known is not None and known["state"] == state
+            fresh = known.get("state") == state
             results = []
             for day in days:
                 folder = self.reports / "days" / day.isoformat()
                 done = fresh and (folder / "monitoring_report.json").is_file()
+                # What somebody wrote into is made anew.
+                done = done and "status" in self.warehouse.sound_judgement(day.isoformat())
                 if done and day != days[-1]:
                     continue
                 self.progress(f"judging {day}")

@@ -66,12 +66,12 @@ def read(warehouse: Warehouse, engine: Engine, *, through: dt.date | None) -> Ju
     judged: set[dt.date] = set()
     latest: Mapping[str, Any] | None = None
     for day in days:
-        report = warehouse.judgement(day)
+        report = warehouse.sound_judgement(day)
         try:
             date = dt.date.fromisoformat(day)
         except ValueError:
             continue
-        if report is None:
+        if not report:
             continue
         latest = report
         judged.add(date)

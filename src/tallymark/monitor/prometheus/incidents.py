@@ -39,8 +39,8 @@ def judged(warehouse: Warehouse, put: Put, currency: str) -> dt.date | None:
         currency: Of money at risk.
     """
     days = warehouse.judged_days()
-    report = warehouse.judgement(days[-1]) if days else None
-    if report is None:
+    report = warehouse.sound_judgement(days[-1]) if days else {}
+    if not report:
         return None
     put("status", LEVELS.get(str(report.get("status"))))
     for layer, status in report.get("layers", {}).items():
