@@ -57,6 +57,16 @@ def test_exports_of_another_format_do_not_grow_old(shop: Shop) -> None:
     assert len(shop.exports()["fct_sessions"].splitlines()) == 3
 
 
+def test_a_mark_that_was_written_into_is_written_anew(shop: Shop) -> None:
+    """Then nobody knows of which state the exports are, and they are made again."""
+    shop.build()
+    mark = shop.warehouse.front / ".exported"
+    before = mark.read_bytes()
+    mark.write_bytes(b"\xff")
+    shop.build()
+    assert mark.read_bytes() == before
+
+
 def test_a_missing_export_is_written_again(shop: Shop) -> None:
     """And the same bytes, by a run that builds nothing."""
     shop.build()

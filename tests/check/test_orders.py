@@ -173,6 +173,18 @@ def test_ids_seen_before_do_not_depend_on_arrival(shop: Shop) -> None:
     assert findings(other.check()) == at_once
 
 
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b'{"a": 1}', None])
+def test_hashes_that_were_hurt_are_made_anew(shop: Shop, content: bytes | None) -> None:
+    """A file that was cut, or holds something else, is no error and hides no order."""
+    first = findings(made_days(shop, [4, 5], _again(_with())))
+    files = sorted((shop.warehouse.root / "ledger" / "orders").glob("*.npy"))
+    before = [path.read_bytes() for path in files]
+    for path in files:
+        path.write_bytes(path.read_bytes()[:-8] if content is None else content)
+    assert findings(shop.check()) == first
+    assert [path.read_bytes() for path in files] == before
+
+
 def test_hashes_of_what_is_gone_are_removed(shop: Shop) -> None:
     """A delivery that comes in another version leaves no old hashes behind."""
     made_days(shop, [4, 5])

@@ -189,6 +189,18 @@ def test_a_quarantine_that_cannot_be_written_is_named(content: bytes, shop: Shop
         shop.one(content)
 
 
+@pytest.mark.parametrize("content", [b"\xda", b"{", b""])
+def test_a_note_that_was_written_into_is_written_anew(shop: Shop, content: bytes) -> None:
+    """Whatever stands in the file of a note, the next check makes it what it was."""
+    shop.put(as_csv(SOUND) + b"x\n", "2031-05-05.csv")
+    shop.check()
+    (note,) = (shop.quarantine / "rows").glob("*.json")
+    before = note.read_bytes()
+    note.write_bytes(content)
+    shop.check()
+    assert note.read_bytes() == before
+
+
 def test_judging_again_leaves_the_quarantine_alone(shop: Shop) -> None:
     """The same rows kept out for the same reasons: the same files, and no history."""
     shop.one(as_csv([*SOUND, LATE]))

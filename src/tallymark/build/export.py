@@ -111,7 +111,7 @@ def place_exports(
 def current_exports(warehouse: Warehouse, kind: str, *, state: str) -> list[Path] | None:
     """The exports, if every one of them is there and of this state; else None."""
     mark = warehouse.front / _MARK
-    if not mark.is_file() or mark.read_text(encoding="utf-8") != _said(kind, state):
+    if not mark.is_file() or mark.read_bytes() != _said(kind, state).encode():
         return None
     paths = [warehouse.front / f"{table}.{kind}" for table in EXPORTED if kind in KINDS]
     return paths if all(path.is_file() for path in paths) else None

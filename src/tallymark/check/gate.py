@@ -33,6 +33,7 @@ from tallymark.check.past.days import Clock
 from tallymark.check.past.header_history import forms_of
 from tallymark.check.past.memory import arrived, recalled, remembered
 from tallymark.check.past.out_of_reach import tell_out_of_reach
+from tallymark.check.past.seen import keys_are_hurt
 from tallymark.check.plugins import versions
 from tallymark.check.quarantined.quarantine import Quarantine, Refusal, hopeless
 from tallymark.check.quarantined.settle import NOTHING, Settlement, Settlements
@@ -293,6 +294,8 @@ class Gate:
     def _still_good(self, known: Entry, version: str) -> bool:
         fresh = self._fingerprint(known["delivery"], version)
         if known["version"] != version or known["fingerprint"] != fresh:
+            return False
+        if keys_are_hurt(self._keys, known):
             return False
         if not self.quarantine.remembers(known["delivery"], known):
             return False

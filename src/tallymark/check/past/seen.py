@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tallymark.check.counting.orders import OrderKey
 from tallymark.engine.warehouse import write_atomically
 
-__all__ = ["keep_keys", "keys_file", "seen_before"]
+__all__ = ["keep_keys", "keys_are_hurt", "keys_file", "seen_before"]
 
 _COLUMNS = 5  # id, client, customer, content, milliseconds
 Ids = NDArray[np.uint64]
@@ -41,6 +41,22 @@ def keep_keys(folder: Path, entry: Entry, keys: Sequence[OrderKey]) -> None:
     content = io.BytesIO()
     np.save(content, np.ascontiguousarray(table.T), allow_pickle=False)
     write_atomically(path, content.getvalue())
+
+
+def keys_are_hurt(folder: Path, entry: Entry) -> bool:
+    """Whether there are hashes of a delivery's orders, and they cannot be read."""
+    path = keys_file(folder, entry)
+    return path.is_file() and _kept(path) is None
+
+
+def _kept(path: Path) -> Ids | None:
+    """The hashes of a file, read where they are asked for; None if it was cut or edited."""
+    try:
+        found: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    sound = found.dtype == np.uint64 and found.ndim == 2 and len(found) == _COLUMNS  # noqa: PLR2004
+    return found if sound else None
 
 
 @dataclass(slots=True)
@@ -90,13 +106,7 @@ def seen_before(entries: Sequence[Entry], folder: Path) -> dict[str, dict[str, A
         entries: Ledger entries ordered by date and key.
         folder: Where :func:`keep_keys` wrote.
     """
-    tables: list[tuple[str, Ids]] = []
-    versions = set()  # the same bytes under another name are told of as such
-    for entry in entries:
-        path = keys_file(folder, entry)
-        if entry["rows_accepted"] and entry["version"] not in versions and path.is_file():
-            versions.add(entry["version"])
-            tables.append((entry["delivery"], np.load(path, mmap_mode="r", allow_pickle=False)))
+    tables = list(_tables(entries, folder))
     if len(tables) < 2:  # noqa: PLR2004 -- it takes two to meet
         return {}
     repeated = _repeated([np.unique(table[0]) for _, table in tables])
@@ -119,6 +129,19 @@ def seen_before(entries: Sequence[Entry], folder: Path) -> dict[str, dict[str, A
                 for kind, times in sorted(told.items())
             }
     return found
+
+
+def _tables(entries: Sequence[Entry], folder: Path) -> Iterator[tuple[str, Ids]]:
+    """The hashes of every delivery that has some."""
+    versions = set()  # the same bytes under another name are told of as such
+    for entry in entries:
+        path = keys_file(folder, entry)
+        if not entry["rows_accepted"] or entry["version"] in versions or not path.is_file():
+            continue
+        table = _kept(path)
+        if table is not None:  # hurt ones of a delivery that is gone cannot be made anew
+            versions.add(entry["version"])
+            yield entry["delivery"], table
 
 
 def _repeated(ids: Sequence[Ids]) -> Ids:
