@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def test_the_list_fits_a_terminal(home: Path) -> None:
     first, second = call("quarantine", "list", "--project", home, "--json").data
     assert (first["delivery"], first["rows"]) == (ROWS, 1)
     assert (second["rule"], "rows" in second) == ("column_unusable", False)
+
+
+def test_a_name_like_an_option_can_be_released(home: Path) -> None:
+    """The command that the list gives is one that runs."""
+    (home / "raw" / WHOLE).rename(home / "raw" / f"-{WHOLE}")
+    call("check", "--project", home)
+    listed = call("quarantine", "list", "--project", home, "--json").data
+    (given,) = (one["release"] for one in listed if one["delivery"] == f"-{WHOLE}")
+    words = shlex.split(given)[1:]
+    assert call(*words[:2], "--project", home, *words[2:]).code == 0
 
 
 def test_an_empty_quarantine_says_so(tmp_path: Path) -> None:

@@ -302,11 +302,12 @@ def test_the_ledger(warehouse: Warehouse) -> None:
     assert warehouse.judgement("2031-05-06") is None
 
 
-def test_a_broken_ledger_entry(warehouse: Warehouse) -> None:
-    """An entry that is no JSON is named, with the remedy."""
+@pytest.mark.parametrize("text", ["{", "[]", "null", '{"a": 1}'])
+def test_a_broken_ledger_entry(warehouse: Warehouse, text: str) -> None:
+    """An entry that is no JSON, or of nothing, is named, with the remedy."""
     warehouse.record({"delivery": "a", "date": None, "file": None})
     (path,) = (warehouse.root / "ledger" / "deliveries").glob("*.json")
-    path.write_text("{")
+    path.write_text(text)
     with pytest.raises(WarehouseError, match="ledger entry"):
         warehouse.deliveries()
 

@@ -363,7 +363,7 @@ class Warehouse:
         entries = []
         for path in sorted((self.root / "ledger" / "deliveries").glob("*.json")):
             try:
-                entries.append(json.loads(path.read_text(encoding="utf-8")))
+                entries.append(_entry(path.read_text(encoding="utf-8")))
             except (OSError, ValueError) as error:
                 raise WarehouseError(
                     f"a ledger entry cannot be read: {error}",
@@ -408,6 +408,16 @@ class Warehouse:
     def record_judgement(self, day: str, report: str) -> None:
         """Keep what the watch said of a day."""
         write_atomically(self.root / "ledger" / "days" / f"{day}.json", report)
+
+
+def _entry(text: str) -> dict[str, Any]:
+    """An entry of the ledger; a ``ValueError`` if it is none."""
+    found = json.loads(text)
+    if not isinstance(found, dict) or not {"delivery", "date"} <= set(found):
+        msg = "it speaks of no delivery"
+        raise ValueError(msg)
+    entry: dict[str, Any] = found
+    return entry
 
 
 def _listed(engine: DuckEngine, root: Path) -> dict[str, list[Part]]:

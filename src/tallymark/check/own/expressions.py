@@ -114,7 +114,10 @@ def moment(text: str) -> dt.datetime:
         raise ConfigError(
             f"{text!r} is no day or time", fix="write 2026-01-31 or 2026-01-31T09:30:00Z"
         ) from None
-    return found.astimezone(dt.UTC).replace(tzinfo=None) if found.tzinfo else found
+    try:
+        return found.astimezone(dt.UTC).replace(tzinfo=None) if found.tzinfo else found
+    except OverflowError:
+        raise ConfigError(f"{text!r} is before the first year or after the last") from None
 
 
 def refuse_pattern(pattern: str) -> None:

@@ -112,7 +112,9 @@ class Fields:
             ConfigError: It is no such path.
         """
         steps = path.split(".")
-        if len(path) > _LONGEST_PATH or not all(_STEP.fullmatch(step) for step in steps):
+        # A step that is a star alone means every field to the engine, and gives a list.
+        known = all(_STEP.fullmatch(step) and step.partition("[")[0].strip("*") for step in steps)
+        if len(path) > _LONGEST_PATH or not known:
             raise ConfigError(
                 f"{path[:_LONGEST_PATH]!r} is no path into a payload",
                 fix="write it as coupon, or as items[0].item_name",

@@ -57,11 +57,18 @@ def held_in(note: Note) -> list[Held]:
             release=(
                 f"mend it at the source and deliver it again: {one['hopeless']}"
                 if one.get("hopeless")
-                else f"tallymark quarantine release {shlex.quote(key)} --rule {one['rule']}"
+                else _release(key, one["rule"])
             ),
         )
         for one in note["refusals" if whole else "rules"]
     ]  # fmt: skip
+
+
+def _release(key: str, rule: str) -> str:
+    """The command that lets it in, also where the name begins like an option."""
+    if key.startswith("-"):
+        return f"tallymark quarantine release --rule {rule} -- {shlex.quote(key)}"
+    return f"tallymark quarantine release {shlex.quote(key)} --rule {rule}"
 
 
 def asked_for(quarantine: Quarantine, key: str, rules: Iterable[str]) -> Note:
