@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import functools
 import hashlib
 import json
 import re
@@ -405,14 +406,21 @@ def place(path: Path, *steps: int | str) -> str:
         path: The file, which has been read before.
         steps: The keys and places in lists that lead to it.
     """
-    from ruamel.yaml import YAML  # noqa: PLC0415 -- only an error needs it
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 -- only an error needs it
 
     try:
-        tree = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        tree = _placed(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, YAMLError):
         return str(path)
     return "{}:{}:{}".format(path, *position(tree, steps))
+
+
+@functools.lru_cache(maxsize=2)
+def _placed(text: str) -> Any:
+    """A file with its places, parsed once: who asks for one of many columns asks for all."""
+    from ruamel.yaml import YAML  # noqa: PLC0415 -- only an error needs it
+
+    return YAML(typ="rt").load(text)
 
 
 def _located(error: ValidationError, model: type[BaseModel], tree: Any, name: str) -> ConfigError:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
+from ruamel.yaml import YAML
 
 from tallymark.check.contracts.adopting import resolve
 from tallymark.check.contracts.odcs import exported, import_file, imported, odcs_yaml
@@ -221,3 +222,21 @@ def test_what_is_no_contract_at_all(tmp_path: Path) -> None:
         imported(path)
     with pytest.raises(ConfigError):
         imported(write(tmp_path, "just a text\n"))
+
+
+def test_a_file_of_many_columns_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its columns have places in it, for which it is not read again each time."""
+    rows = "".join(f"      - {{name: c{number}, logicalType: string}}\n" for number in range(50))
+    path = write(tmp_path, FOREIGN.replace("    properties:\n", f"    properties:\n{rows}", 1))
+    reads: list[object] = []
+    whole = YAML.load
+
+    def counted(reader: YAML, text: str) -> Any:
+        reads.append(reader)
+        return whole(reader, text)
+
+    monkeypatch.setattr(YAML, "load", counted)
+    imported(path)
+    assert len(reads) <= 3
