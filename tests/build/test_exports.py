@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -76,14 +77,14 @@ def test_a_missing_export_is_written_again(shop: Shop) -> None:
     assert shop.exports() == before
 
 
-def test_formulas_are_disarmed_in_csv(shop: Shop) -> None:
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_formulas_are_disarmed_in_csv(shop: Shop, sign: str) -> None:
     """A campaign that a spreadsheet would run is text, and the table keeps it as it was."""
-    shop.deliver(
-        0, [view(NOON, url="https://www.lamps.example/?utm_source=a&utm_campaign=%3D1%2B1")]
-    )
+    url = f"https://www.lamps.example/?utm_source=a&utm_campaign={quote(sign)}1%2B1"
+    shop.deliver(0, [view(NOON, url=url)])
     shop.build()
-    assert b",'=1+1," in shop.exports()["fct_sessions"]
-    assert shop.values("select campaign from fct_sessions") == ["=1+1"]
+    assert f",'{sign}1+1,".encode() in shop.exports()["fct_sessions"]
+    assert shop.values("select campaign from fct_sessions") == [f"{sign}1+1"]
 
 
 def test_every_table_has_the_same_bytes_each_time(shop: Shop, tmp_path: Path) -> None:

@@ -185,6 +185,30 @@ def test_hashes_that_were_hurt_are_made_anew(shop: Shop, content: bytes | None) 
     assert [path.read_bytes() for path in files] == before
 
 
+def test_hashes_that_are_gone_are_made_anew(shop: Shop) -> None:
+    """Without them a delivery's orders would be met by none of the others'."""
+    first = findings(made_days(shop, [4, 5], _again(_with())))
+    folder = shop.warehouse.root / "ledger" / "orders"
+    before = {path.name: path.read_bytes() for path in folder.glob("*.npy")}
+    for name in before:
+        (folder / name).unlink()
+    assert findings(shop.check()) == first
+    assert {path.name: path.read_bytes() for path in folder.glob("*.npy")} == before
+
+
+def test_of_all_without_a_usable_revenue_some_state_no_number(shop: Shop) -> None:
+    """The sentence about all of them is true of those that state something, too."""
+
+    def change(rows: list[Row]) -> list[Row]:
+        apart = _paid(_with(revenue=None), 9, 11)(rows)
+        return [*_paid(_with(revenue="free"), 12, 15)(apart)]
+
+    found = {one.rule: one for one in findings(made_days(shop, [6], change))}
+    assert found["order_without_revenue"].rows == 5
+    assert "state no revenue that can be added up" in found["order_without_revenue"].message
+    assert found["order_revenue_not_a_number"].rows == 3
+
+
 def test_hashes_of_what_is_gone_are_removed(shop: Shop) -> None:
     """A delivery that comes in another version leaves no old hashes behind."""
     made_days(shop, [4, 5])

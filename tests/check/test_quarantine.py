@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -199,6 +201,19 @@ def test_a_note_that_was_written_into_is_written_anew(shop: Shop, content: bytes
     note.write_bytes(content)
     shop.check()
     assert note.read_bytes() == before
+
+
+def test_what_a_killed_run_left_unfinished_goes(shop: Shop) -> None:
+    """A day later nobody writes there any more; what was begun just now is somebody else's."""
+    shop.one(as_csv(SOUND))
+    aside = shop.quarantine / ".unfinished"
+    aside.mkdir(parents=True)
+    for name, age in (("1-old.csv", 2 * 86_400), ("1-new.csv", 60)):
+        (aside / name).write_text("c-1001")
+        then = time.time() - age
+        os.utime(aside / name, (then, then))
+    shop.check()
+    assert [one.name for one in aside.iterdir()] == ["1-new.csv"]
 
 
 def test_judging_again_leaves_the_quarantine_alone(shop: Shop) -> None:

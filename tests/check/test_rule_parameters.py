@@ -31,6 +31,8 @@ WRONG = [
     ("check: nulls\n    column: client_id\n    unit: percent", 6, "should be 'share'", ""),
     ("check: client_missing\n    threshold: 5", 5, "threshold 5 is no share", "write 0.05 for 5 %"),
     ("check: client_missing\n    unit: rows", 5, "client_missing does nothing with 'unit'", ""),
+    ("check: event_name_missing\n    action: warn", 5, "is about rows that cannot be let in",
+     "say action: quarantine_rows"),
     ("check: order_test\n    threshold: -3", 5, "threshold -3 is below 0", ""),
     ("check: nulls\n    column: revenue\n    event: purchas", 6,
      "the contract has no event 'purchas'", "did you mean 'purchase'?"),

@@ -128,7 +128,8 @@ def _suspect(name: str) -> str:
     """
     column = identifier(name)
     low = f"({column} < '.' and ({column} >= '+' or {column} < ' '))"
-    return f"({column} < 'A' and ({column} >= '=' or {low}))"
+    wide = f"({column} >= '\uff0b' and {column} < '\uff21')"  # of full width
+    return f"({column} < 'A' and ({column} >= '=' or {low}) or {wide})"
 
 
 def _risky(engine: DuckEngine, table: str, names: Sequence[str]) -> frozenset[str]:
@@ -144,7 +145,8 @@ def _safe(name: str) -> str:
     """A text column, quoted where a spreadsheet would run it: the first character decides."""
     column = identifier(name)
     # Never as a long IN list: DuckDB makes a join of it, and a join loses the order of the rows.
-    marks = ("'='", "'+'", "'-'", "'@'", "chr(9)", "chr(13)", "chr(10)")
+    wide = ("'\uff1d'", "'\uff0b'", "'\uff0d'", "'\uff20'")
+    marks = ("'='", "'+'", "'-'", "'@'", *wide, "chr(9)", "chr(13)", "chr(10)")
     risky = "(" + " or ".join(f"starts_with({column}, {mark})" for mark in marks) + ")"
     quoted = f"concat(chr(39), {column})"
     return f"case when {_suspect(name)} and {risky} then {quoted} else {column} end as {column}"

@@ -22,7 +22,13 @@ from tallymark.check.counting.orders import TWIN_MS
 from tallymark.check.counting.row_shares import kept_out, share_above, times, without
 from tallymark.check.counting.samples import LINES, Look
 from tallymark.check.header import column_words
-from tallymark.check.own.parameters import ROW_TESTS, VALUE_CHECKS, foreign_keys, refuse_parameters
+from tallymark.check.own.parameters import (
+    ROW_CHECKS,
+    ROW_TESTS,
+    VALUE_CHECKS,
+    foreign_keys,
+    refuse_parameters,
+)
 from tallymark.check.plugins import load_plugin, plugin_names
 from tallymark.check.words import agreed
 from tallymark.config import Action, CheckRule, CheckRules, Severity, place
@@ -72,7 +78,6 @@ HISTORY_CHECKS = (
     "order_redelivered_history", "order_id_collision_history", "order_conflict_history",
 )  # fmt: skip
 _MANY_TWINS = 0.05  # of the purchases; fewer are a customer who wanted another of the same
-ROW_CHECKS = ("broken_row", "time_unparseable", "event_name_missing")
 
 
 def _check(function: Check) -> Check:
@@ -282,8 +287,7 @@ def _column_type_changed(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
 
 @_check
 def _column_doubled(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
-    for double in facts.columns.doubles:
-        yield Hit(**column_words.doubled(double))
+    yield from (Hit(**column_words.doubled(double)) for double in facts.columns.doubles)
 
 
 @_check
@@ -296,8 +300,7 @@ def _column_missing(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
 
 @_check
 def _column_unexpected(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
-    for name in facts.columns.unexpected:
-        yield Hit(**column_words.unexpected(name))
+    yield from (Hit(**column_words.unexpected(name)) for name in facts.columns.unexpected)
 
 
 @_check
@@ -318,8 +321,7 @@ def _column_unusable(facts: Facts, _rule: CheckRule) -> Iterator[Hit]:
 
 @_check
 def _broken_row(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
-    for one in broken_lines(facts, rule):
-        yield Hit(**one)
+    yield from (Hit(**one) for one in broken_lines(facts, rule))
 
 
 @_check
@@ -418,7 +420,7 @@ def _order_without_id(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
 @_check
 def _order_without_revenue(facts: Facts, rule: CheckRule) -> Iterator[Hit]:
     yield from _orders_above(
-        facts, rule, facts.orders.without_revenue, "state no revenue",
+        facts, rule, facts.orders.without_revenue, "state no revenue that can be added up",
         **_countable(facts, f"{queries.number(facts.names.revenue)} is null"),
     )  # fmt: skip
 

@@ -405,6 +405,13 @@ class Warehouse:
         except ValueError:
             return {}
 
+    def is_judged(self, day: str) -> bool:
+        """Whether what the watch said of a day is there, to its end."""
+        try:
+            return (self.root / "ledger" / "days" / f"{day}.json").read_bytes().endswith(b"}\n")
+        except OSError:
+            return False
+
     def record_judgement(self, day: str, report: str) -> None:
         """Keep what the watch said of a day."""
         write_atomically(self.root / "ledger" / "days" / f"{day}.json", report)

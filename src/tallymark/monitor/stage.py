@@ -117,8 +117,7 @@ class MonitorStage:
             for day in days:
                 folder = self.reports / "days" / day.isoformat()
                 done = fresh and (folder / "monitoring_report.json").is_file()
-                # What somebody wrote into is made anew.
-                done = done and "status" in self.warehouse.sound_judgement(day.isoformat())
+                done = done and self.warehouse.is_judged(day.isoformat())  # or cut, and made anew
                 if done and day != days[-1]:
                     continue
                 self.progress(f"judging {day}")

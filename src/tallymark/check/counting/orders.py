@@ -39,6 +39,7 @@ class OrderFacts:
     """Counts over the purchases of a delivery; money in the delivery's own unit.
 
     Attributes:
+        without_revenue: Purchases without a revenue that is a number.
         not_a_number: Purchases whose revenue is filled with something that is no number.
         zero: Purchases worth nothing although an item is named.
         fields: For each field, (values filled, values expected).

@@ -22,9 +22,9 @@ from tallymark.results import Finding
 
 __all__ = [
     "OBJECT", "SOUND", "UNREADABLE", "answerable", "blank", "broken_lines", "command", "days_held",
-    "empty_places", "filled", "fired_twice", "id_again", "many_from_one", "named_item", "number",
-    "purchases", "repeats", "rows_of", "rows_of_events", "rows_of_orders", "rows_read", "stated",
-    "told_paths", "twins", "unsummed", "without_column",
+    "empty_places", "filled", "fired_twice", "id_again", "many_from_one", "named_item",
+    "number", "purchases", "repeats", "rows_of", "rows_of_events", "rows_of_orders", "rows_read",
+    "stated", "told_paths", "twins", "unsummed", "without_column",
 ]  # fmt: skip
 
 SOUND = f"faults & {REJECTED.value} = 0"  # of a landed row: nothing keeps it out of `events`

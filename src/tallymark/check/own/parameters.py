@@ -10,7 +10,15 @@ from tallymark.config import CheckRule
 from tallymark.contract import Contract
 from tallymark.errors import ConfigError
 
-__all__ = ["ROW_TESTS", "VALUE_CHECKS", "above", "foreign_keys", "limit_of", "refuse_parameters"]
+__all__ = [
+    "ROW_CHECKS",
+    "ROW_TESTS",
+    "VALUE_CHECKS",
+    "above",
+    "foreign_keys",
+    "limit_of",
+    "refuse_parameters",
+]
 
 # Each check about values, and the keys that it takes beside those that every rule has.
 VALUE_CHECKS: dict[str, frozenset[str]] = {
@@ -30,6 +38,8 @@ VALUE_CHECKS: dict[str, frozenset[str]] = {
     "time_zone": frozenset({"unit"}),
     "unique": frozenset({"column", "event", "unit"}),
 }
+# About rows that no table can hold.
+ROW_CHECKS = ("broken_row", "time_unparseable", "event_name_missing")
 # Those that say of a single row whether it is bad, and so can keep it out.
 ROW_TESTS = tuple(sorted(set(COMPILED) - {"compound_key", "unique"}))
 _KEYS = ("column", "columns", "event", "expression", "pattern", "values", "min", "max", "unit")
@@ -63,6 +73,12 @@ def _refuse_wrong(rule: CheckRule, contract: Contract) -> None:
         event_names(rule.event, contract)
     # A rule that is switched off is read all the same: it is to work when it is switched on.
     compile_rule(rule, Fields(contract))
+    said = "action" in rule.model_fields_set
+    if said and rule.action == "warn" and rule.check in ROW_CHECKS:
+        raise ConfigError(
+            "is about rows that cannot be let in, so `warn` would say what is not so",
+            where="action", fix="say action: quarantine_rows; how loud it is says severity",
+        )  # fmt: skip
     if rule.action == "quarantine_rows" and rule.check in ROW_TESTS and rule.threshold:
         raise ConfigError(
             "keeps rows out from the first one on, and a threshold cannot change that",

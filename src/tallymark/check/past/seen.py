@@ -44,9 +44,10 @@ def keep_keys(folder: Path, entry: Entry, keys: Sequence[OrderKey]) -> None:
 
 
 def keys_are_hurt(folder: Path, entry: Entry) -> bool:
-    """Whether there are hashes of a delivery's orders, and they cannot be read."""
-    path = keys_file(folder, entry)
-    return path.is_file() and _kept(path) is None
+    """Whether hashes of a delivery's orders should be there, and cannot be read."""
+    if not (entry.get("orders") or {}).get("spaces"):
+        return False  # no order of it has an id
+    return _kept(keys_file(folder, entry)) is None
 
 
 def _kept(path: Path) -> Ids | None:

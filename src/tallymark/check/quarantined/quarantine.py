@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tallymark.check.quarantined.rowfile import RowFile, read_records
+from tallymark.check.quarantined.rowfile import RowFile, drop_abandoned, read_records
 from tallymark.engine.base import NO_FOLDERS, exact, literal
 from tallymark.engine.digest import file_digest
 from tallymark.engine.duckdb import DuckEngine
@@ -379,8 +379,9 @@ class Quarantine:
                 sink.discard()
 
     def tidy(self) -> None:
-        """Take away the folder of unfinished files, once no thread writes there any more."""
+        """Take away the folder of unfinished files, once nobody writes there any more."""
         with contextlib.suppress(OSError):
+            drop_abandoned(self.root / ".unfinished")
             (self.root / ".unfinished").rmdir()
             self.root.rmdir()
 

@@ -10,15 +10,28 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-__all__ = ["RowFile", "Told", "read_records"]
+__all__ = ["RowFile", "Told", "drop_abandoned", "read_records"]
 
 _HEADER = b"delivery,line_number,rule,reason,original\n"
 _FIELD = re.compile(rb'"((?:[^"]++|"")*+)"|([^",]*+)')
 _SHORTEST = 5  # fields of a row
+_ABANDONED_S = 24 * 3600.0  # nobody takes that long to write a file
+
+
+def drop_abandoned(folder: Path) -> None:
+    """Remove the unfinished files of runs that were killed, which hold rows of people.
+
+    Raises:
+        OSError: The folder is not there, or a file cannot be removed.
+    """
+    for path in folder.iterdir():
+        if path.stat().st_mtime < time.time() - _ABANDONED_S:
+            path.unlink()
 
 
 @dataclasses.dataclass(slots=True)
