@@ -45,6 +45,8 @@ _USUAL_HOSTS = 3  # a shop, its checkout, its account pages
 
 # A time with an offset ends in one after its minutes; a shorter payload cannot nest harmfully deep.
 _OFFSET = r"regexp_matches(stamp, ':\d\d.*[+-]\d\d(:?\d\d)?$')"
+# No zone is farther from UTC than 14 hours; the engine would take such a time days away.
+_FAR_OFFSET = r"regexp_matches(stamp, ':\d\d.*[+-](1[5-9]|[2-9]\d)(:?\d\d)?$')"
 _HARMLESS = 1024
 _NESTED = rf"regexp_matches(payload, '^(?:[^\[{{]*[\[{{]){{{MAX_DEPTH + 1}}}')"
 
@@ -274,6 +276,7 @@ def landing_sql(
         stamp=_stamp(values),
         zulu=zulu,
         since=since,
+        far=_FAR_OFFSET,
         local="event_time" if timezone == "UTC" else there,
         usual=_usual_host(hosts),
         # Not `coalesce`, which would ask the pattern of every row.
@@ -304,7 +307,8 @@ timed as (
         case when sharp then true else {zulu} end as zulu,
         case when case when sharp then true else ends_with(stamp, 'Z') end
             then try_cast(stamp as timestamp)
-            {since}else cast(try_cast(stamp as timestamptz) at time zone 'UTC' as timestamp)
+            {since}when {far} then null
+            else cast(try_cast(stamp as timestamptz) at time zone 'UTC' as timestamp)
         end as stamped
     from delivered
 ),
