@@ -96,6 +96,26 @@ def test_a_gap_before_the_day_spoils_nothing_of_it() -> None:
     assert causes.spoiled([fact("hours_silent:11-13")], RULES)
 
 
+@pytest.mark.parametrize(
+    ("name", "severity", "spoiled"),
+    [
+        ("column_partly_empty:user_agent", Severity.P2, True),
+        ("column_partly_empty:user_agent", Severity.P3, False),  # as on the shop's other days
+        ("double_fired:page_view", Severity.P2, False),
+        ("double_fired:page_view", Severity.P1, True),
+    ],
+)
+def test_a_warning_of_lost_values_teaches_nothing(
+    name: str, severity: Severity, *, spoiled: bool
+) -> None:
+    """What is usual would follow the fault, and the day after its end would be the odd one."""
+    causes = Causes(RULES)
+    found = dataclasses.replace(fact(name), severity=severity)
+    assert bool(causes.spoiled([found], RULES)) == spoiled
+    if name.startswith("column") and spoiled:
+        assert "device_share" in causes.spoiled([found], RULES)
+
+
 def test_rows_added_without_an_id_spoil_no_session() -> None:
     """Only the share of rows with an id is not normal on such a day."""
     causes = Causes(RULES)

@@ -62,6 +62,8 @@ _GONE = "event_vanished"  # explains the rows of the unknown event that came ins
 _ROWS_KINDS = ("delivery_missing", "file_", "hours_", "missing_days", "same_bytes")
 # Its rows are in no rate, whatever step of the funnel its id names.
 _OUT_OF_RATES = frozenset({"bot_actions"})
+_VALUES_LOST = frozenset({"column_emptied", "column_partly_empty", "payload_field_lost",
+                          "payload_field_partly_lost"})  # fmt: skip
 # About when a delivery came, or about another day: this day's numbers are as good as any.
 _OF_NO_NUMBERS = frozenset({"file_late", "missing_days"})
 _COVERAGE = "_coverage"  # ends the name of a metric that measures what it depends on
@@ -177,7 +179,7 @@ class Causes:
         about: set[str] = set()
         measures: set[str | None] = set()  # of rows that were added: no other number has them
         for one in found:
-            if not one.severity.is_error or _read_anyway(one) or kind_of(one) in _OF_NO_NUMBERS:
+            if not _spoils(one):
                 continue
             if added and of_ids(one):
                 measures.add(one.metric)
@@ -302,6 +304,21 @@ def _before(other_rank: int, rank: int, other: Finding, finding: Finding) -> boo
 def _told(finding: Finding) -> tuple[Severity, bool, str]:
     """Of findings on whole files the gravest goes first, and of those what is wrong with a file."""
     return finding.severity, not kind_of(finding).startswith("file_"), finding.id
+
+
+def _spoils(finding: Finding) -> bool:
+    """Whether a day with a finding is no normal day for what the finding is about.
+
+    An error, and a warning of values that got lost: what is usual would follow the fault. That less
+    is there than usual, but as on the shop's other days, is information and spoils nothing.
+    """
+    kind = kind_of(finding)
+    lost = kind in _VALUES_LOST and finding.severity is Severity.P2
+    return (
+        (finding.severity.is_error or lost)
+        and kind not in _OF_NO_NUMBERS
+        and not _read_anyway(finding)
+    )
 
 
 def _read_anyway(finding: Finding) -> bool:
