@@ -258,7 +258,7 @@ class Project:
         What a run has withheld from readers stays so, until the next run judges it.
         """
         from tallymark.check.quarantined.release import Desk  # noqa: PLC0415 -- loads DuckDB
-        from tallymark.engine.front import going_on  # noqa: PLC0415
+        from tallymark.engine.front import going_on  # noqa: PLC0415 -- so does this
 
         with going_on(self._warehouse(), "quarantine") as keep:
 

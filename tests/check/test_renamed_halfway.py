@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tallymark.contract import Contract
+from tallymark.engine.duckdb import DuckEngine
 from tallymark.results import DeliveryReport, Finding
 from tests.check.judging import Shop
 from tests.ingest.making import CONTRACT, event
@@ -44,8 +45,6 @@ def _later(names: Mapping[str, str]) -> bytes:
 
 def _without_ids(shop: Shop, report: DeliveryReport) -> int:
     """Landed rows of a delivery that have no client."""
-    from tallymark.engine.duckdb import DuckEngine  # noqa: PLC0415 -- as the shop opens its own
-
     entry = next(one for one in shop.entries if one["delivery"] == report.delivery)
     engine = DuckEngine()
     try:
@@ -62,7 +61,7 @@ def _renames(report: DeliveryReport) -> list[Finding]:
 
 
 @pytest.mark.parametrize("pack", [False, True])
-def test_a_key_renamed_at_ten_is_read_on(tmp_path: Path, pack: bool) -> None:  # noqa: FBT001
+def test_a_key_renamed_at_ten_is_read_on(tmp_path: Path, *, pack: bool) -> None:
     """Told as a rename, with its first line, its rows and its hour, and no client is lost."""
     shop = Shop(tmp_path)
     content = _later({"client_id": "clientId"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -10,12 +9,11 @@ from tallymark.config import Config
 from tallymark.contract import Payload
 from tallymark.engine.currency import digits_of
 from tallymark.errors import ConfigError
-from tallymark.ingest.payloads import LARGEST, Order
+from tallymark.ingest.payloads import LARGEST, Order, currency_code
 
 __all__ = ["TEN_THOUSANDTHS", "Money", "currency_of", "mixed", "unit_of"]
 
 TEN_THOUSANDTHS = 10_000  # of DECIMAL(18,4)
-_CODE = re.compile(r"[A-Z]{3}")
 
 
 def unit_of(currency: str) -> int:
@@ -30,8 +28,7 @@ def unit_of(currency: str) -> int:
 
 def currency_of(order: Order) -> str | None:
     """The currency that a payload states, as ISO 4217 writes it; None if it states none."""
-    code = (order.currency or "").upper()
-    return code if _CODE.fullmatch(code) else None
+    return currency_code(order.currency)
 
 
 def mixed(orders: Sequence[Order], config: Config) -> None:

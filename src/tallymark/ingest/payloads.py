@@ -5,14 +5,24 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from tallymark.contract import Payload
 
-__all__ = ["LARGEST", "Item", "Order", "customer_of", "depth_within", "parse_order"]
+__all__ = [
+    "LARGEST",
+    "Item",
+    "Order",
+    "currency_code",
+    "customer_of",
+    "depth_within",
+    "parse_order",
+]
 
+_CODE = re.compile(r"[A-Z]{3}")
 MAX_BYTES = 262_144
 MAX_DEPTH = 32
 MAX_NAME = 64  # characters of a field's name
@@ -103,6 +113,16 @@ def _loaded(text: str | None) -> dict[str, Any] | None:
     except (ValueError, RecursionError, InvalidOperation):
         return None
     return tree if isinstance(tree, dict) else None
+
+
+def currency_code(text: str | None) -> str | None:
+    """A currency as ISO 4217 writes it; None if the text is none.
+
+    >>> currency_code(" eur "), currency_code("euro")
+    ('EUR', None)
+    """
+    code = (text or "").strip().upper()
+    return code if _CODE.fullmatch(code) else None
 
 
 def _text(value: object) -> str | None:

@@ -98,7 +98,7 @@ class MonitorStage:
                 with contextlib.suppress(WarehouseError):
                     self._keep(watch, result, within=day in days)
                 self._snapshot(engine, result)
-                told = self._tell(watch.incidents(), result.date)
+                told = self._tell(watch.incidents(), result.date, engine)
             return result, told
 
     def judge_all(self) -> tuple[list[MonitorResult], Told]:
@@ -130,7 +130,7 @@ class MonitorStage:
             incidents = watch.incidents()
             self._keep_incidents(incidents, results[-1].date)
             self._snapshot(engine, results[-1])
-        return results, self._tell(incidents, results[-1].date)
+            return results, self._tell(incidents, results[-1].date, engine)
 
     def replay(self, first: dt.date | None, last: dt.date | None, truth: Path | None) -> Replay:
         """Judge the days of a span, each by what was known then; nothing is written or told."""
@@ -162,17 +162,19 @@ class MonitorStage:
         """The incidents, and what people decide about them."""
         return Book(self.warehouse, self.decisions)
 
-    def alert_desk(self) -> AlertDesk:
-        """Who tells people of incidents."""
+    def alert_desk(self, engine: DuckEngine | None = None) -> AlertDesk:
+        """Who tells people of incidents; ``engine`` is the warehouse's, if it is open."""
         shop = self.config.shop
         return AlertDesk(
             self.warehouse.root / "outbox", self.config.alerts, shop=shop.name,
-            currency=self._currency(), timezone=shop.timezone,
+            currency=self._currency(engine), timezone=shop.timezone,
         )  # fmt: skip
 
-    def _currency(self) -> str:
+    def _currency(self, engine: DuckEngine | None) -> str:
         """The currency of amounts: the orders', if there are any yet, else the shop's own."""
         own, limits = self.config.shop.currency, self.config.engine
+        if engine is not None:
+            return currency_until(engine, own)
         try:
             engine = self.warehouse.open(
                 memory_limit=limits.memory_limit, threads=limits.threads, without=_NOT_WATCHED
@@ -266,11 +268,11 @@ class MonitorStage:
         self.warehouse.record_judgement("incidents", text)
         amend(self.warehouse, TABLE, ledger_table(json.loads(text)["incidents"]))
 
-    def _tell(self, incidents: Sequence[Incident], day: str) -> Told:
+    def _tell(self, incidents: Sequence[Incident], day: str, engine: DuckEngine) -> Told:
         if not self.config.alerts.channels:
             return Told()
         try:
-            return self.alert_desk().tell(incidents, day)
+            return self.alert_desk(engine).tell(incidents, day)
         except OSError as error:
             return Told(troubles=[f"alerts could not be kept: {error.strerror or error}"])
 

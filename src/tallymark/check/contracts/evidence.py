@@ -20,6 +20,7 @@ from tallymark.classify.hosts import HostIndex, host_of, load_payment_hosts, reg
 from tallymark.contract import UNITS, Column, Contract, Kind, TimeFormat
 from tallymark.ingest.deliveries import Delivery
 from tallymark.ingest.header import Head
+from tallymark.ingest.payloads import currency_code
 
 __all__ = [
     "Profile", "Purchases", "Sample", "counted_in", "known_payment_hosts", "payment_like",
@@ -35,7 +36,6 @@ _LOOKS = {
     "text": "text",
 }  # fmt: skip
 _ENOUGH = 20  # filled values from which on a kind is believed
-_CODE = re.compile(r"[A-Z]{3}")  # of a currency
 _LONGEST = 262_144  # characters of a payload that is looked at
 _NAME = 64  # characters of a key that is shown
 
@@ -192,14 +192,14 @@ def purchases(sample: Sample, contract: Contract, names: Iterable[str]) -> Purch
         for key, value in one.items():
             kinds.setdefault(key, set()).add(_type(value))
     money = called([contract.payload.currency, *synonyms().payload["currency"]], keys)
-    stated = (str(one.get(money[0]) if money else "").upper() for one in found)
+    stated = (currency_code(str(one.get(money[0]) if money else "")) for one in found)
     items = called([contract.payload.items, *synonyms().payload["items"]], keys)
     lines = [line for one in found for line in _lines(one.get(items[0]) if items else None)]
     return Purchases(
         count=len(found), keys=keys, lines=len(lines),
         line_keys=Counter(key for line in lines for key, value in line.items() if _filled(value)),
         kinds={key: frozenset(some) for key, some in kinds.items()},
-        currencies=Counter(code for code in stated if _CODE.fullmatch(code)),
+        currencies=Counter(code for code in stated if code is not None),
     )  # fmt: skip
 
 

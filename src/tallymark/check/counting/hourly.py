@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-__all__ = ["moment", "packed", "unpacked"]
+__all__ = ["HOUR_MS", "moment", "packed", "unpacked"]
+
+HOUR_MS = 3_600_000
 
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 -- UTC throughout, as in the tables
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tallymark.check.counting.hourly import packed
+from tallymark.check.counting.hourly import HOUR_MS, packed
 from tallymark.check.counting.sizes import sizes_of
 from tallymark.check.counting.sums import Sums, measure_sums
 from tallymark.contract import Contract, Payload
@@ -22,7 +22,6 @@ __all__ = ["TWIN_MS", "OrderFacts", "OrderKey", "chance_collisions", "id_spaces"
 
 MAX_FIELDS = 200  # distinct payload keys worth following; a hostile payload may invent more
 MAX_HOURS = 24 * 62  # hours of one delivery that are told apart
-HOUR_MS = 3_600_000
 _COUNTER = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
 _FOLLOWED = 40  # partly filled fields whose empty places are counted by the hour
 TWIN_MS = 30 * 60 * 1000  # nobody buys the same things again so soon: a page was loaded again

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from decimal import Decimal
 
-__all__ = ["HOUR_MS", "sizes_of"]
+from tallymark.check.counting.hourly import HOUR_MS
+from tallymark.ingest.payloads import currency_code
 
-HOUR_MS = 3_600_000
-_CODE = re.compile(r"[A-Z]{3}")
+__all__ = ["sizes_of"]
 
 
 def sizes_of(
@@ -29,9 +28,8 @@ def sizes_of(
     for ms, currency, revenue in orders:
         if revenue is None or revenue <= 0 or ms is None:
             continue
+        code = currency_code(currency) or ""
         # frexp gives 0.5 <= mantissa < 1: exact for powers of two, which logarithms are not.
-        code = (currency or "").strip().upper()
-        code = code if _CODE.fullmatch(code) else ""
         held = found.setdefault(f"{code}:{math.frexp(float(revenue))[1] - 1}", [0, ms // HOUR_MS])
         held[0] += 1
         held[1] = min(held[1], ms // HOUR_MS)

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from tallymark.check.counting.hourly import HOUR_MS
 from tallymark.ingest.payloads import Order
 
 __all__ = ["CENT", "Sums", "measure_sums", "sign"]
 
-HOUR_MS = 3_600_000
 # Words in the names of amounts that stand beside the items, and whether they add or take away.
 _ADDS = ("tax", "vat", "duty", "shipping", "delivery", "freight", "postage", "handling", "fee")
 _TAKES = ("discount", "coupon", "voucher", "rebate", "gift", "promo")

@@ -46,8 +46,8 @@ _NAME_SAYS = ((0.0, -1.0), (0.55, -0.7), (0.7, 0.5), (0.85, 2.5), (0.95, 4.0), (
 _OTHER_MEANING = -4.0  # the name is known to mean something else
 _IN_PLACE, _ELSEWHERE = 3.0, -1.0
 _FITS = 0.5  # share of values that must be of the kind, or of a known form of it
-_SOME = 1  # the same for columns of the very name, of which each is filled in other rows
-_NEARLY_ALL = 0.9
+_SOME = 1  # rows of each of two columns of the very name, from which on one is the other
+_NEARLY_ALL = 0.9  # share of the rows that have a value under one of two names, whatever those say
 _EMPTY_ROWS = 20  # sampled rows after which a column without any value counts as empty
 
 

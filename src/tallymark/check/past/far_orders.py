@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tallymark.check.counting import queries
-from tallymark.check.counting.hourly import moment
-from tallymark.check.counting.sizes import HOUR_MS
+from tallymark.check.counting.hourly import HOUR_MS, moment
 from tallymark.check.past.habits import WINDOW, Day, Entry, Told
 from tallymark.check.rules import Hit
 from tallymark.check.words import agreed

@@ -11,7 +11,7 @@ from tallymark.check.counting import queries
 from tallymark.check.counting.hourly import moment, unpacked
 from tallymark.check.counting.sums import CENT, sign
 from tallymark.check.past.habits import CHANCE, Counts, Day, Entry, Habit, Told, Window, onset
-from tallymark.check.past.usual import softens
+from tallymark.check.past.usual import as_usual, softens
 from tallymark.check.rules import Hit
 from tallymark.check.words import agreed, filled_before
 from tallymark.config import CheckRule, Severity
@@ -239,7 +239,7 @@ def _weight_of_zero(
         habit.add(day.number, zero, total)
     if often is None or not softens(rules.get("order_zero_revenue")):
         return None, ""
-    return Severity.P3, f"; as usual: earlier deliveries had {often:.1%}"
+    return Severity.P3, as_usual(often)
 
 
 def _purchases(entry: Entry, condition: str) -> str:

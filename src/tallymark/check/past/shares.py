@@ -28,7 +28,7 @@ from tallymark.check.past.habits import (
     clock,
     onset,
 )
-from tallymark.check.past.usual import Usual, softens
+from tallymark.check.past.usual import Usual, as_usual, softens
 from tallymark.check.rules import Hit
 from tallymark.check.words import agreed, part
 from tallymark.config import CheckRule, Severity
@@ -162,7 +162,7 @@ class Shares:
             hit = Hit(
                 message=f"{rows:,} of {read:,} rows ({part(rows / read)}) "
                 + agreed(rows, "come from bots, which are in no rate")
-                + ("" if usual is None else f"; as usual: earlier deliveries had {usual:.1%}"),
+                + ("" if usual is None else as_usual(usual)),
                 rows=rows,
                 share=rows / entry["rows_read"],
                 severity=None if usual is None else Severity.P3,
@@ -238,9 +238,7 @@ class Shares:
         if touched != rows:
             before += f", so about {touched:,} are too many"
         hit = Hit(
-            subject=name.removeprefix(_DOUBLE).removeprefix(_ACTING)
-            if ":" in name or check.startswith("column")
-            else "",
+            subject=_subject(name) if ":" in name or check.startswith("column") else "",
             message=f"{rows:,} of {of:,} {kind.rows} ({part(rows / of)}){_when(window)} "
             f"{kind.says}{before}{more}",
             rows=touched,
@@ -381,6 +379,7 @@ def _when(window: Window | None) -> str:
 
 
 def _subject(name: str) -> str:
+    """What a finding of a measure is about."""
     return name.removeprefix(_DOUBLE).removeprefix(_ACTING)
 
 

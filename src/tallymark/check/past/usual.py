@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from tallymark.config import CheckRule, CheckRules, Severity
 from tallymark.results import Finding
 
-__all__ = ["Usual", "softened", "softens"]
+__all__ = ["Usual", "as_usual", "softened", "softens"]
 
 Usual = dict[tuple[str, str], float]
 """By delivery and check: the usual share, where the delivery's is not beyond it."""
@@ -45,12 +45,21 @@ def softens(rule: CheckRule | None) -> bool:
     return rule is not None and rule.severity is Severity.P2
 
 
+def as_usual(share: float) -> str:
+    """The end of a sentence about what is so every day.
+
+    >>> as_usual(0.25)
+    '; as usual: earlier deliveries had 25.0%'
+    """
+    return f"; as usual: earlier deliveries had {share:.1%}"
+
+
 def _softened(one: Finding, share: float | None) -> Finding:
     if share is None or one.severity is not Severity.P2:
         return one
     return dataclasses.replace(
         one,
         severity=Severity.P3,
-        message=f"{one.message}; as usual: earlier deliveries had {share:.1%}",
+        message=f"{one.message}{as_usual(share)}",
         evidence={**one.evidence, "usual_share": round(share, 6)},
     )
