@@ -94,6 +94,23 @@ def test_a_currency_is_compared_with_itself() -> None:
     assert "'USD'" in str(told.hit.query)
 
 
+def test_what_was_usual_long_ago_is_forgotten() -> None:
+    """A shop that sold machines and sells tea now: its last eight weeks say what is far."""
+
+    def told(worths: Worths, date: str, revenues: Sequence[float]) -> int:
+        rows = [(1000, "EUR", Decimal(str(one))) for one in revenues]
+        entry: dict[str, Any] = {"delivery": f"{date}.csv", "orders": {"sizes": sizes_of(rows)}}
+        return sum(int(one.hit.rows or 0) for one in worths.look(Day(date, [entry], [entry])))
+
+    machines = [40_000.0] * 400
+    tea = [*_usual(40), 65_536.0]
+    worths = Worths(Payload())
+    assert told(worths, "2031-01-01", machines) == 0
+    assert told(worths, "2031-02-26", tea) == 0  # 56 days later they still count
+    assert told(worths, "2031-02-27", tea) == 1
+    assert told(worths, "2031-02-28", tea) == 1
+
+
 def test_the_query_counts_them_again(tmp_path: Any) -> None:
     """The number of orders that the finding states is that of its query."""
     raw = _shop(tmp_path)

@@ -36,6 +36,7 @@ class Worths:
 
     names: Payload = field(default_factory=Payload)
     past: deque[tuple[int, Counter[tuple[str, int]]]] = field(default_factory=deque)
+    known: Counter[tuple[str, int]] = field(default_factory=Counter)  # their sum
 
     def look(self, day: Day) -> Iterator[Told]:
         """Orders far beyond those of the day and of the days before, a finding a delivery."""
@@ -44,9 +45,10 @@ class Worths:
         for _, sizes in told:
             today.update({key: count for key, (count, _) in sizes.items()})
         while self.past and self.past[0][0] < day.number - WINDOW:
-            self.past.popleft()
-        known = sum((one for _, one in self.past), today.copy())
+            self.known.subtract(self.past.popleft()[1])
+        self.known.update(today)
         self.past.append((day.number, today))
+        known = +self.known  # what there is any of
         several = len({currency for currency, _ in known}) > 1
         for currency in sorted({currency for currency, _ in today}):
             bounds = _bounds({size: n for (code, size), n in known.items() if code == currency})
